@@ -1,0 +1,27 @@
+/* Processes: descriptors for them, their start time as identity, their title. */
+#ifndef STAVE_BASE_PROC_H
+#define STAVE_BASE_PROC_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+int proc_pidfd(pid_t pid);		     /* pidfd_open; descriptor or negative errno */
+int proc_pidfd_signal(int pidfd, int signo); /* 0 or negative errno */
+/* Start time in clock ticks since boot (field 22 of /proc/PID/stat): with the pid it names a
+ * process for good. 0 when the process is gone. */
+uint64_t proc_start_time(pid_t pid);
+bool proc_alive(pid_t pid, uint64_t start_time);
+/* The PPid of a process, -1 when it is gone. */
+pid_t proc_parent(pid_t pid);
+/* Rewrites the command line shown by ps to "stave: <text>" and the comm to "stave". Call
+ * proc_title_init from main before anything else keeps pointers into argv or environ. */
+void proc_title_init(int argc, char **argv);
+void proc_title(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Signal name to number and back: "TERM", "SIGTERM", "15", "RTMIN+3". -EINVAL when unknown. */
+int signal_parse(const char *name);
+const char *signal_name(int signo); /* "SIGTERM"; "SIG?" when unknown */
+
+#endif

@@ -1,0 +1,38 @@
+/* Named and anonymous volumes: STAVE_ROOT/volumes/<name>/{volume.json,_data/}. Knows nothing of
+ * Compose. */
+#ifndef STAVE_VOLUME_VOLUME_H
+#define STAVE_VOLUME_VOLUME_H
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "base/vec.h"
+
+struct volume {
+	char *name;
+	char *project, *key; /* owner; NULL for volumes of nobody */
+	char *driver;	     /* "local" */
+	json_t *options;     /* driver_opts (type, o, device); object or NULL */
+	json_t *labels;
+	bool anonymous;
+	nsec_t created; /* wall */
+	char *path;	/* absolute path of its data */
+};
+void volume_done(struct volume *v);
+#define cleanup_volume cleanup(volume_done)
+
+/* Creates it when missing (*ret_created says so). `want` borrows. driver_opts with type none/bind
+ * and device make a bind volume (path is the device); type tmpfs and nfs are refused clearly where
+ * they cannot be done. An existing one with another driver or other options: ERR_CONFLICT naming
+ * the difference. */
+int volume_create(const char *root, const struct volume *want, struct volume *ret,
+		  bool *ret_created, struct err *err);
+int volume_load(const char *root, const char *name, struct volume *ret,
+		struct err *err); /* ERR_NOT_FOUND */
+int volume_list(const char *root, struct strv *ret_names, struct err *err);
+/* Removes record and data; missing is success. Never crosses a mount. */
+int volume_remove(const char *root, const char *name, struct err *err);
+int volume_name_check(const char *name, struct err *err); /* [a-zA-Z0-9][a-zA-Z0-9_.-]* up to 255 */
+
+#endif
