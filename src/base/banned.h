@@ -10,8 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Macros of the C library's own, for other language modes and fortified builds. */
 #undef basename
-#define BANNED(name) sorry_##name##_is_banned_see_style
+#undef sprintf
+#undef vsprintf
 
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atoll popen gmtime localtime    \
 	mktemp tmpnam gets

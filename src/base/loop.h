@@ -24,13 +24,15 @@ int loop_new(struct loop **ret, struct err *err);
 void loop_free(struct loop *loop); /* closes every handle, closes no watched descriptor */
 DEFINE_CLEANUP(struct loop, loop_free)
 
-/* Runs until loop_stop(), or until nothing is left to wait for. Returns loop_stop's value or 0. */
+/* Runs until loop_stop(), or until nothing is left to wait for: no watch with an interest (signals
+ * are one), no armed timer, no deferred call. Returns loop_stop's value or 0. */
 int loop_run(struct loop *loop);
 /* One round, waiting at most `limit` (NSEC_NEVER: as long as it takes). */
 void loop_once(struct loop *loop, nsec_t limit);
 void loop_stop(struct loop *loop, int result);
 
 /* events: EPOLLIN etc. The descriptor stays the caller's and must be open until watch_close(). */
+/* A regular file, which epoll refuses, is always ready. */
 typedef void (*watch_fn)(struct watch *w, int fd, uint32_t events, void *data);
 struct watch *loop_watch(struct loop *loop, int fd, uint32_t events, watch_fn fn, void *data);
 void watch_events(struct watch *w, uint32_t events); /* change the interest; 0 pauses */
