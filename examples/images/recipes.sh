@@ -31,10 +31,12 @@ recipe_find() {
 		return
 	fi
 	for r in $(recipe_all); do
-		if [ "$(recipe_image "$r")" = "$1" ]; then
+		case " $(recipe_image "$r") $(recipe_get "$r" also) " in
+		*" $1 "*)
 			echo "$r"
 			return
-		fi
+			;;
+		esac
 	done
 	die "no recipe makes '$1'; there are: $(recipe_all | tr '\n' ' ')"
 }
