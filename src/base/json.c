@@ -66,7 +66,7 @@ void json_strv(const json_t *obj, const char *key, struct strv *out)
 {
 	const json_t *array = json_object_get(obj, key), *item;
 	size_t i;
-	json_array_foreach (array, i, item)
+	json_array_foreach(array, i, item)
 		if (json_is_string(item))
 			strv_add(out, json_string_value(item));
 }

@@ -89,10 +89,10 @@ int loop_new(struct loop **ret, struct err *err)
 
 static void free_closed(struct loop *loop)
 {
-	vec_each (w, &loop->closed_watches)
+	vec_each(w, &loop->closed_watches)
 		free(*w);
 	loop->closed_watches.n = 0;
-	vec_each (t, &loop->closed_timers)
+	vec_each(t, &loop->closed_timers)
 		free(*t);
 	loop->closed_timers.n = 0;
 }

@@ -59,7 +59,6 @@
 		(vec)->n = (vec)->cap = 0;                                                         \
 	} while (0)
 
-#define vec_each(item, vec)                                                                        \
-	for (__typeof__((vec)->v) item = (vec)->v; item < (vec)->v + (vec)->n; item++)
+#define vec_each(item, vec) for (__auto_type item = (vec)->v; item < (vec)->v + (vec)->n; item++)
 
 #endif

@@ -1,0 +1,270 @@
+/* From argv to a verb's run(): global options, the verb, its options, what it needs, the exit
+ * status. */
+#include "cli/cli.h"
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "runtime/runtime.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+#define GLOBAL(field) offsetof(struct global, field)
+const struct option global_options[] = {
+	{ 0, "all-resources", OPTION_FLAG, GLOBAL(all_resources), NULL, NULL,
+	  "Include all resources, even those not used by services", 0 },
+	{ 0, "ansi", OPTION_TEXT, GLOBAL(ansi), "WHEN", "auto",
+	  "Control characters: never, always, auto", 0 },
+	{ 0, "compatibility", OPTION_FLAG, GLOBAL(compatibility), NULL, NULL,
+	  "Accepted for compatibility", 0 },
+	{ 0, "debug", OPTION_FLAG, GLOBAL(debug), NULL, NULL, "Trace what is done, on stderr", 0 },
+	{ 0, "dry-run", OPTION_FLAG, GLOBAL(dry_run), NULL, NULL,
+	  "Show what would be done, and why, and do nothing", 0 },
+	{ 0, "env-file", OPTION_LIST, GLOBAL(env_files), "FILE", NULL,
+	  "An alternate environment file", 0 },
+	{ 'f', "file", OPTION_LIST, GLOBAL(files), "FILE", NULL, "Compose configuration files", 0 },
+	{ 'h', "help", OPTION_FLAG, GLOBAL(help), NULL, NULL, "Show this help", 0 },
+	{ 0, "parallel", OPTION_INT, GLOBAL(parallel), "N", NULL,
+	  "Most image operations at once (-1: no limit)", 0 },
+	{ 0, "profile", OPTION_LIST, GLOBAL(profiles), "NAME", NULL, "A profile to enable", 0 },
+	{ 0, "progress", OPTION_TEXT, GLOBAL(progress), "TYPE", NULL,
+	  "Progress output: auto, tty, plain, json, quiet", 0 },
+	{ 0, "project-directory", OPTION_TEXT, GLOBAL(project_directory), "DIR", NULL,
+	  "An alternate working directory (default: that of the first Compose file)", 0 },
+	{ 'p', "project-name", OPTION_TEXT, GLOBAL(project_name), "NAME", NULL, "Project name", 0 },
+	{ 0, "root", OPTION_TEXT, GLOBAL(root), "DIR", NULL,
+	  "Where all state is kept (default $STAVE_ROOT or /var/lib/stave)", 0 },
+	{ 0, "verbose", OPTION_FLAG, GLOBAL(debug), NULL, NULL, "The same as --debug",
+	  OPTION_HIDDEN },
+	{ 'v', "version", OPTION_FLAG, GLOBAL(version), NULL, NULL, "Show the version", 0 },
+	{ .name = NULL },
+};
+
+/* Which exit status a failure ends with; CONTAINER failures of run and exec bring their own. */
+static const int exit_status[ERR_KIND_MAX_] = {
+	[ERR_NONE] = 0,	     [ERR_SYSTEM] = 1,	 [ERR_USAGE] = 1,	[ERR_INPUT] = 1,
+	[ERR_NOT_FOUND] = 1, [ERR_CONFLICT] = 1, [ERR_PERMISSION] = 1,	[ERR_UNSUPPORTED] = 1,
+	[ERR_NETWORK] = 1,   [ERR_TIMEOUT] = 1,	 [ERR_CANCELLED] = 130, [ERR_CONTAINER] = 1,
+	[ERR_INTERNAL] = 70,
+};
+
+static char *absolute(const char *path)
+{
+	cleanup_free char *cwd = getcwd(NULL, 0);
+	return path_join(cwd ? cwd : "/", path);
+}
+
+/* With a root of its own and no STAVE_RUN, the run directory is below it: a test or a second
+ * instance is whole by itself. */
+static void find_paths(struct cli *cli)
+{
+	const char *root = cli->global.root ? cli->global.root : getenv("STAVE_ROOT");
+	cli->paths.root = absolute(str_empty(root) ? "/var/lib/stave" : root);
+	const char *run = getenv("STAVE_RUN");
+	if (!str_empty(run))
+		cli->paths.run = absolute(run);
+	else if (str_empty(root))
+		cli->paths.run = xstrdup("/run/stave");
+	else
+		cli->paths.run = path_join(cli->paths.root, "run");
+}
+
+static int find_terminal(struct cli *cli, struct err *err)
+{
+	cli->stdout_tty = isatty(STDOUT_FILENO);
+	cli->stderr_tty = isatty(STDERR_FILENO);
+	const char *ansi = cli->global.ansi;
+	if (strcmp(ansi, "never") == 0)
+		cli->colour = false;
+	else if (strcmp(ansi, "always") == 0)
+		cli->colour = true;
+	else if (strcmp(ansi, "auto") == 0)
+		cli->colour = cli->stderr_tty && !getenv("NO_COLOR");
+	else
+		return err_usage(err,
+				 "invalid value '%s' for '--ansi': expected never, always or auto",
+				 ansi);
+	return 0;
+}
+
+int cli_load_project(struct cli *cli, const struct strv *services, unsigned cmd_flags,
+		     struct err *err)
+{
+	struct compose_options options = {
+		.project_name = cli->global.project_name,
+		.project_directory = cli->global.project_directory,
+		.all_services = (cmd_flags & CMD_ALL_SERVICES) != 0,
+	};
+	strv_copy(&options.files, &cli->global.files);
+	strv_copy(&options.env_files, &cli->global.env_files);
+	strv_copy(&options.profiles, &cli->global.profiles);
+	if (services)
+		strv_copy(&options.services, services);
+	compose_result_done(&cli->compose);
+	cli->compose = (struct compose_result){ 0 };
+	cli->project = NULL;
+	int r = compose_load(&options, &cli->compose, err);
+	strv_done(&options.files);
+	strv_done(&options.env_files);
+	strv_done(&options.profiles);
+	strv_done(&options.services);
+	cli_print_diagnostics(cli, &cli->compose.diagnostics);
+	if (r < 0)
+		return r;
+	cli->project = cli->compose.project;
+	free(cli->project_name);
+	cli->project_name = xstrdup(cli->project->name);
+	return 0;
+}
+
+/* Verbs that only need to know which project: -p alone is enough, wherever one stands. */
+static int find_project(struct cli *cli, const struct cmd *cmd, struct err *err)
+{
+	const char *name = cli->global.project_name ? cli->global.project_name
+						    : getenv("COMPOSE_PROJECT_NAME");
+	struct err load = ERR_INIT;
+	int r = 0;
+	if ((cmd->flags & CMD_PROJECT) || cli->global.files.n || str_empty(name))
+		return cli_load_project(cli, NULL, cmd->flags, err);
+	r = cli_load_project(cli, NULL, cmd->flags, &load);
+	err_done(&load);
+	if (r < 0 || strcmp(cli->project_name, name) != 0) {
+		cli->project = NULL;
+		free(cli->project_name);
+		cli->project_name = xstrdup(name);
+	}
+	return 0;
+}
+
+static int run_cmd(struct cli *cli, const struct cmd *cmd, const struct strv *args, size_t first,
+		   struct err *err)
+{
+	cleanup_free void *values = xcalloc(1, cmd->options_size + 1);
+	cleanup_strv struct strv rest = { 0 };
+	cleanup_free char *who = xasprintf("stave %s", cmd->name);
+	for (size_t i = first; i < args->n && strcmp(args->v[i], "--") != 0; i++) {
+		if (args->v[i][0] != '-' && (cmd->flags & CMD_STOP_AT_ARG))
+			break;
+		if (strcmp(args->v[i], "--help") == 0) {
+			help_cmd(cmd);
+			return 0;
+		}
+	}
+	if (cmd->options)
+		options_defaults(cmd->options, values);
+	int r = options_parse(cmd->options, args, first, (cmd->flags & CMD_STOP_AT_ARG) != 0,
+			      values, NULL, &rest, who, err);
+	if (r == 0 && ((int)rest.n < cmd->min_args ||
+		       (cmd->max_args != ARGS_ANY && (int)rest.n > cmd->max_args)))
+		r = err_usage(err, "'%s' takes %s (see '%s --help')", who,
+			      cmd->args ? cmd->args : "no arguments", who);
+	if (r == 0 && (cmd->flags & (CMD_PROJECT | CMD_NAME)))
+		r = find_project(cli, cmd, err);
+	if (r == 0)
+		r = cmd->run(cli, values, &rest, err);
+	options_done(cmd->options, values);
+	return r;
+}
+
+/* `stave compose up` and Docker's plugin call (`docker compose up` runs `docker-compose compose
+ * up`) mean `up`. */
+static size_t skip_prefix(const struct strv *args, size_t next)
+{
+	return next < args->n && strcmp(args->v[next], "compose") == 0 ? next + 1 : next;
+}
+
+static int unknown_cmd(const char *name, struct err *err)
+{
+	const char *near = cmd_nearest(name);
+	return err_usage(err, "unknown command '%s'%s%s%s (see 'stave --help')", name,
+			 near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+static bool is_group(const char *name)
+{
+	size_t len = strlen(name);
+	for (const struct cmd *const *c = cmds; *c; c++)
+		if (strncmp((*c)->name, name, len) == 0 && (*c)->name[len] == ' ')
+			return true;
+	return false;
+}
+
+static int dispatch(struct cli *cli, const struct strv *args, struct err *err)
+{
+	size_t next, used = 0;
+	cleanup_strv struct strv none = { 0 };
+	options_defaults(global_options, &cli->global);
+	int r = options_parse(global_options, args, skip_prefix(args, 1), true, &cli->global, &next,
+			      &none, "stave", err);
+	if (r < 0)
+		return r;
+	r = find_terminal(cli, err);
+	if (r < 0)
+		return r;
+	if (cli->global.debug)
+		setenv("STAVE_DEBUG", "1", 1);
+	find_paths(cli);
+	if (next ==
+	    skip_prefix(args, next) - 1) { /* global options, then `compose`, then more of them */
+		r = options_parse(global_options, args, next + 1, true, &cli->global, &next, &none,
+				  "stave", err);
+		if (r < 0)
+			return r;
+	}
+	cleanup_strv struct strv version = strv_split("version", ' ');
+	if (cli->global.version)
+		return run_cmd(cli, cmd_find(&version, 0, &used), &version, 1, err);
+	if (cli->global.help || next >= args->n || strcmp(args->v[next], "help") == 0) {
+		const struct cmd *cmd = next + 1 < args->n ? cmd_find(args, next + 1, &used) : NULL;
+		cmd ? help_cmd(cmd) : help_all();
+		return 0;
+	}
+	const struct cmd *cmd = cmd_find(args, next, &used);
+	if (cmd)
+		return run_cmd(cli, cmd, args, next + used, err);
+	if (!is_group(args->v[next]))
+		return unknown_cmd(args->v[next], err);
+	help_group(args->v[next]);
+	return 0;
+}
+
+int cli_main(int argc, char **argv)
+{
+	struct cli cli = { .program = "stave" };
+	cleanup_err struct err err = ERR_INIT;
+	cleanup_strv struct strv args = { 0 };
+	for (int i = 0; i < argc; i++)
+		strv_add(&args, argv[i]);
+	/* Writing to a reader that went away (`stave logs | head`) ends quietly with an error from
+	 * write(). */
+	signal(SIGPIPE, SIG_IGN);
+	int r = dispatch(&cli, &args, &err);
+	if (r < 0) {
+		if (err.kind != ERR_CANCELLED || err.msg)
+			cli_print_err(&cli, &err);
+		r = exit_status[err.kind] ? exit_status[err.kind] : 1;
+	}
+	if (fflush(stdout) != 0 && r == 0)
+		r = 1;
+	compose_result_done(&cli.compose);
+	options_done(global_options, &cli.global);
+	free(cli.project_name);
+	free(cli.paths.root);
+	free(cli.paths.run);
+	return r;
+}
+
+int cli_image_store(struct cli *cli, struct image_store **ret, struct err *err)
+{
+	return image_store_open(cli->paths.root, ret, err);
+}
+
+int cli_need_root(struct err *err)
+{
+	if (geteuid() != 0)
+		return err_new(err, ERR_PERMISSION, EPERM,
+			       "containers need root rights here: run stave as root (for example "
+			       "with sudo)");
+	return runtime_check_kernel(err);
+}

@@ -1,0 +1,56 @@
+/* What a verb starts with, and how it talks to people. Product to stdout, chatter to stderr. */
+#ifndef STAVE_CLI_CLI_H
+#define STAVE_CLI_CLI_H
+
+#include "cli/cmd.h"
+#include "compose/compose.h"
+#include "engine/client.h"
+#include "engine/state.h"
+#include "image/image.h"
+
+struct global {
+	struct strv files, profiles, env_files;
+	const char *project_name, *project_directory, *root, *progress, *ansi;
+	struct option_int parallel;
+	bool all_resources, compatibility, dry_run, debug, help, version;
+};
+
+struct cli {
+	struct global global;
+	struct engine_paths paths;
+	const char *program; /* how we were called: "stave", "docker-compose", "docker compose" */
+	bool stdout_tty, stderr_tty, colour;
+
+	/* with CMD_PROJECT, and with CMD_NAME when there are files */
+	struct compose_result compose;
+	struct project *project; /* == compose.project, or NULL */
+	char *project_name;	 /* owned; always there with CMD_PROJECT and CMD_NAME */
+};
+
+/* The whole program: parses, dispatches, prints the error; the exit status. */
+int cli_main(int argc, char **argv);
+
+/* Loads the Compose files as the global options say, printing diagnostics. `services`: those named
+ * on the command line (enables their profiles). Called by the prologue of CMD_PROJECT verbs with
+ * none. */
+int cli_load_project(struct cli *cli, const struct strv *services, unsigned cmd_flags,
+		     struct err *err);
+int cli_image_store(struct cli *cli, struct image_store **ret, struct err *err);
+/* The containers of the project: all, or those of the named services (an unknown name is an error:
+ * "no such service: x"). */
+int cli_containers(struct cli *cli, const struct strv *services, struct containers *ret,
+		   struct err *err);
+/* One container of a service: number `index` (0: the first that runs). ERR_NOT_FOUND: "service
+ * \"x\" is not running". */
+int cli_container(struct cli *cli, const char *service, int index, struct container **ret,
+		  struct err *err);
+
+/* Diagnostics as `file:line:column: error: message`, the line, a caret, the hint. */
+void cli_print_diagnostics(struct cli *cli, const struct diagnostics *diagnostics);
+void cli_print_err(struct cli *cli, const struct err *err);
+void cli_warn(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Root rights and kernel: what verbs that run containers need. */
+int cli_need_root(struct err *err);
+
+#endif

@@ -1,0 +1,121 @@
+/* exec: another process in a running container, straight: no supervisor takes part. */
+#include "cli/cli.h"
+#include "cli/session.h"
+
+#include "base/proc.h"
+#include "runtime/runtime.h"
+
+#include <stdio.h>
+#include <sys/wait.h>
+
+struct exec_args {
+	bool detach, no_tty, tty, interactive, privileged;
+	struct strv env;
+	struct option_int index;
+	const char *user, *workdir;
+};
+
+#define O(field) offsetof(struct exec_args, field)
+static const struct option exec_options[] = {
+	{ 'd', "detach", OPTION_FLAG, O(detach), NULL, NULL, "Run the command in the background",
+	  0 },
+	{ 'e', "env", OPTION_LIST, O(env), "KEY=VALUE", NULL, "Set environment variables", 0 },
+	{ 0, "index", OPTION_INT, O(index), "N", NULL,
+	  "Which replica of the service (default: the first that runs)", 0 },
+	{ 'i', "interactive", OPTION_FLAG, O(interactive), NULL, "true", "Keep standard input open",
+	  OPTION_HIDDEN },
+	{ 'T', "no-tty", OPTION_FLAG, O(no_tty), NULL, NULL,
+	  "No pseudo-terminal (default: one when on a terminal)", 0 },
+	{ 0, "privileged", OPTION_FLAG, O(privileged), NULL, NULL,
+	  "Give the process all capabilities", 0 },
+	{ 't', "tty", OPTION_FLAG, O(tty), NULL, "true", "Allocate a pseudo-terminal",
+	  OPTION_HIDDEN },
+	{ 'u', "user", OPTION_TEXT, O(user), "USER", NULL, "Run as this user", 0 },
+	{ 'w', "workdir", OPTION_TEXT, O(workdir), "DIR", NULL, "Working directory of the command",
+	  0 },
+	{ .name = NULL },
+};
+
+static void forward(int signo, void *data)
+{
+	const struct runtime_child *child = data;
+	(void)proc_pidfd_signal(child->pidfd, signo); /* gone already: its end is noticed anyhow */
+}
+
+/* Command not found and not executable have the statuses that shells give them. */
+static int failed(struct err *err)
+{
+	int status = err->no == ENOENT ? 127 : err->no == EACCES ? 126 : 0;
+	if (!status || err->kind != ERR_CONTAINER)
+		return -err->no;
+	fprintf(stderr, "error: %s\n", err->msg);
+	err_done(err);
+	return status;
+}
+
+static int wait_for(struct runtime_child *child, const struct exec_args *o, struct err *err)
+{
+	int status;
+	struct session session = {
+		.peer = child->console,
+		.pidfd = child->pidfd,
+		.tty = child->console >= 0,
+		.no_stdin = !o->interactive,
+		.forward = forward,
+		.data = child,
+	};
+	int r = session_run(&session, err);
+	if (r < 0)
+		return r;
+	if (waitpid(child->pid, &status, 0) < 0)
+		return err_sys(err, errno, "wait for the command");
+	return session_exit_status(status);
+}
+
+static int exec_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
+{
+	const struct exec_args *o = options;
+	cleanup(container_free_cleanup) struct container *c = NULL;
+	cleanup(runtime_child_done) struct runtime_child child = RUNTIME_CHILD_NONE;
+	cleanup_strv struct strv command = { 0 };
+	int r = cli_need_root(err);
+	if (r == 0)
+		r = cli_container(cli, args->v[0], (int)o->index.value, &c, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 1; i < args->n; i++)
+		strv_add(&command, args->v[i]);
+	struct exec_options exec = {
+		.args = command,
+		.env = o->env,
+		.user = o->user,
+		.workdir = o->workdir,
+		.privileged = o->privileged,
+		.detach = o->detach,
+		.tty = o->tty && !o->no_tty && !o->detach && cli->stdout_tty &&
+		       isatty(STDIN_FILENO),
+		.stdio = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
+	};
+	if (o->detach)
+		exec.stdio[0] = exec.stdio[1] = exec.stdio[2] = FD_NONE;
+	else if (!o->interactive)
+		exec.stdio[0] = FD_NONE;
+	r = engine_exec(&cli->paths, c, &exec, &child, err);
+	if (r == 0)
+		r = runtime_start_result(child.status_fd, err);
+	if (r < 0)
+		return failed(err);
+	return o->detach ? 0 : wait_for(&child, o, err);
+}
+
+const struct cmd cmd_exec = {
+	.name = "exec",
+	.summary = "Execute a command in a running container",
+	.args = "SERVICE COMMAND [ARGS...]",
+	.options = exec_options,
+	.options_size = sizeof(struct exec_args),
+	.min_args = 2,
+	.max_args = ARGS_ANY,
+	.flags = CMD_NAME | CMD_STOP_AT_ARG,
+	.run = exec_run,
+};

@@ -1,0 +1,149 @@
+/* --help, completion and "did you mean", all from the tables. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+static void print_options(const struct option *table)
+{
+	size_t width = 0;
+	for (const struct option *o = table; o && o->name; o++) {
+		size_t len = strlen(o->name) + (o->arg ? strlen(o->arg) + 1 : 0);
+		if (!(o->flags & OPTION_HIDDEN) && len > width)
+			width = len;
+	}
+	for (const struct option *o = table; o && o->name; o++) {
+		if (o->flags & OPTION_HIDDEN)
+			continue;
+		cleanup_free char *name =
+			xasprintf("%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+		if (o->letter)
+			printf("  -%c, ", o->letter);
+		else
+			printf("      ");
+		printf("--%-*s   %s", (int)width, name, o->help);
+		if (o->fallback && *o->fallback && strcmp(o->fallback, "false") != 0)
+			printf(" (default %s)", o->fallback);
+		putchar('\n');
+	}
+}
+
+void help_cmd(const struct cmd *cmd)
+{
+	bool has_options = cmd->options && cmd->options->name;
+	printf("Usage:  stave %s%s%s%s\n\n%s\n", cmd->name, has_options ? " [OPTIONS]" : "",
+	       cmd->args ? " " : "", cmd->args ? cmd->args : "", cmd->summary);
+	if (cmd->details)
+		printf("\n%s\n", cmd->details);
+	if (has_options) {
+		printf("\nOptions:\n");
+		print_options(cmd->options);
+	}
+}
+
+static void print_cmds(const char *group)
+{
+	for (const struct cmd *const *c = cmds; *c; c++) {
+		const char *space = strchr((*c)->name, ' ');
+		if ((*c)->flags & CMD_HIDDEN)
+			continue;
+		if (group ? !space || (size_t)(space - (*c)->name) != strlen(group) ||
+				    !str_starts((*c)->name, group)
+			  : space != NULL)
+			continue;
+		printf("  %-12s %s\n", group ? space + 1 : (*c)->name, (*c)->summary);
+	}
+}
+
+void help_group(const char *group)
+{
+	printf("Usage:  stave %s COMMAND\n\nCommands:\n", group);
+	print_cmds(group);
+	printf("\n`stave %s COMMAND --help` tells more about one.\n", group);
+}
+
+void help_all(void)
+{
+	printf("Usage:  stave [OPTIONS] COMMAND\n\n"
+	       "Runs Docker Compose projects: no daemon, no shims, one program.\n\nOptions:\n");
+	print_options(global_options);
+	printf("\nCommands:\n");
+	print_cmds(NULL);
+	printf("  %-12s %s\n", "image", "Load, list, inspect, save and remove images");
+	printf("\n`stave COMMAND --help` tells more about one.\n");
+}
+
+const struct cmd *cmd_find(const struct strv *args, size_t first, size_t *ret_used)
+{
+	if (first >= args->n)
+		return NULL;
+	cleanup_free char *two =
+		first + 1 < args->n ? xasprintf("%s %s", args->v[first], args->v[first + 1]) : NULL;
+	for (const struct cmd *const *c = cmds; *c; c++) {
+		if (two && strcmp((*c)->name, two) == 0) {
+			*ret_used = 2;
+			return *c;
+		}
+	}
+	for (const struct cmd *const *c = cmds; *c; c++) {
+		if (strcmp((*c)->name, args->v[first]) == 0) {
+			*ret_used = 1;
+			return *c;
+		}
+	}
+	return NULL;
+}
+
+const char *cmd_nearest(const char *name)
+{
+	const char *best = NULL;
+	size_t best_distance = strlen(name) / 3 + 1;
+	for (const struct cmd *const *c = cmds; *c; c++) {
+		size_t d = str_distance(name, (*c)->name, best_distance);
+		if (d <= best_distance && !((*c)->flags & CMD_HIDDEN)) {
+			best = (*c)->name;
+			best_distance = d;
+		}
+	}
+	return best;
+}
+
+static void completion_options(const struct option *table)
+{
+	for (const struct option *o = table; o && o->name; o++)
+		if (!(o->flags & OPTION_HIDDEN))
+			printf(" --%s", o->name);
+}
+
+void completion_bash(void)
+{
+	printf("# bash completion for stave, made by `stave completion`\n"
+	       "_stave() {\n"
+	       "\tlocal cur=${COMP_WORDS[COMP_CWORD]} verb= i\n"
+	       "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+	       "\t\tcase ${COMP_WORDS[i]} in "
+	       "-f|-p|--file|--project-name|--profile|--env-file|--root) ((i++)) ;; -*) ;; "
+	       "*) verb=${COMP_WORDS[i]}; break ;; esac\n"
+	       "\tdone\n"
+	       "\tlocal words=\n"
+	       "\tcase $verb in\n");
+	for (const struct cmd *const *c = cmds; *c; c++) {
+		if (strchr((*c)->name, ' ') || ((*c)->flags & CMD_HIDDEN))
+			continue;
+		printf("\t%s) words=\"", (*c)->name);
+		completion_options((*c)->options);
+		printf("\" ;;\n");
+	}
+	printf("\t'') words=\"image");
+	for (const struct cmd *const *c = cmds; *c; c++)
+		if (!strchr((*c)->name, ' ') && !((*c)->flags & CMD_HIDDEN))
+			printf(" %s", (*c)->name);
+	completion_options(global_options);
+	printf("\" ;;\n"
+	       "\tesac\n"
+	       "\tcase $verb:$cur in\n"
+	       "\t?*:[!-]*|?*:) words+=\" $(stave config --services 2>/dev/null)\" ;;\n"
+	       "\tesac\n"
+	       "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+	       "}\n"
+	       "complete -F _stave stave\n");
+}
