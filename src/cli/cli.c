@@ -119,16 +119,19 @@ int cli_load_project(struct cli *cli, const struct strv *services, unsigned cmd_
 }
 
 /* Verbs that only need to know which project: -p alone is enough, wherever one stands. */
-static int find_project(struct cli *cli, const struct cmd *cmd, struct err *err)
+static int find_project(struct cli *cli, const struct cmd *cmd, const struct strv *args,
+			struct err *err)
 {
 	const char *name = cli->global.project_name ? cli->global.project_name
 						    : getenv("COMPOSE_PROJECT_NAME");
-	struct err load = ERR_INIT;
-	int r = 0;
+	cleanup_strv struct strv services = { 0 };
+	cleanup_err struct err load = ERR_INIT;
+	for (size_t i = 0; (cmd->flags & CMD_SERVICE_ARGS) && i < args->n; i++)
+		if (i == 0 || !(cmd->flags & CMD_STOP_AT_ARG))
+			strv_add(&services, args->v[i]);
 	if ((cmd->flags & CMD_PROJECT) || cli->global.files.n || str_empty(name))
-		return cli_load_project(cli, NULL, cmd->flags, err);
-	r = cli_load_project(cli, NULL, cmd->flags, &load);
-	err_done(&load);
+		return cli_load_project(cli, &services, cmd->flags, err);
+	int r = cli_load_project(cli, &services, cmd->flags, &load);
 	if (r < 0 || strcmp(cli->project_name, name) != 0) {
 		cli->project = NULL;
 		free(cli->project_name);
@@ -160,7 +163,7 @@ static int run_cmd(struct cli *cli, const struct cmd *cmd, const struct strv *ar
 		r = err_usage(err, "'%s' takes %s (see '%s --help')", who,
 			      cmd->args ? cmd->args : "no arguments", who);
 	if (r == 0 && (cmd->flags & (CMD_PROJECT | CMD_NAME)))
-		r = find_project(cli, cmd, err);
+		r = find_project(cli, cmd, &rest, err);
 	if (r == 0)
 		r = cmd->run(cli, values, &rest, err);
 	options_done(cmd->options, values);

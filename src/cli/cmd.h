@@ -62,6 +62,8 @@ enum {
 	CMD_NAME = 1u << 1, /* the project's name is enough: files are loaded when there are any */
 	CMD_STOP_AT_ARG = 1u << 2,  /* options end at the first argument (exec, run) */
 	CMD_HIDDEN = 1u << 3,	    /* not in help */
+	CMD_SERVICE_ARGS = 1u << 5, /* arguments (with STOP_AT_ARG: the first) name services, which
+				       enables their profiles */
 	CMD_ALL_SERVICES = 1u << 4, /* services of inactive profiles are kept too */
 };
 enum { ARGS_ANY = -1 };

@@ -4,7 +4,10 @@
 #include <stddef.h>
 
 #define CMDS(X)                                                                                    \
+	X(attach)                                                                                  \
 	X(exec)                                                                                    \
+	X(logs)                                                                                    \
+	X(plan)                                                                                    \
 	X(version)
 
 #define X(name) extern const struct cmd cmd_##name;

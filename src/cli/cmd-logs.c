@@ -1,0 +1,119 @@
+/* logs: what the containers wrote, straight from the log files. */
+#include "cli/cli.h"
+#include "cli/logview.h"
+
+#include "base/parse.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+struct logs_args {
+	bool follow, no_color, no_prefix, timestamps;
+	struct option_int index;
+	const char *since, *until, *tail;
+};
+
+#define O(field) offsetof(struct logs_args, field)
+static const struct option logs_options[] = {
+	{ 'f', "follow", OPTION_FLAG, O(follow), NULL, NULL, "Follow log output", 0 },
+	{ 0, "index", OPTION_INT, O(index), "N", NULL, "Which replica of the service", 0 },
+	{ 0, "no-color", OPTION_FLAG, O(no_color), NULL, NULL, "Monochrome output", 0 },
+	{ 0, "no-log-prefix", OPTION_FLAG, O(no_prefix), NULL, NULL,
+	  "Do not print the container's name before each line", 0 },
+	{ 0, "since", OPTION_TEXT, O(since), "TIME", NULL,
+	  "Lines since a time (2013-01-02T13:23:37Z) or an age (42m)", 0 },
+	{ 'n', "tail", OPTION_TEXT, O(tail), "N", "all",
+	  "Lines from the end of each container's log", 0 },
+	{ 't', "timestamps", OPTION_FLAG, O(timestamps), NULL, NULL, "Show the time of each line",
+	  0 },
+	{ 0, "until", OPTION_TEXT, O(until), "TIME", NULL, "Lines before a time or an age", 0 },
+	{ .name = NULL },
+};
+
+/* A point in time, or an age before now. */
+static int parse_when(const char *text, const char *option, nsec_t *ret, struct err *err)
+{
+	nsec_t age;
+	if (!text)
+		return 0;
+	if (parse_duration(text, &age) == 0 && strpbrk(text, "smhun")) {
+		*ret = now_wall() - age;
+		return 0;
+	}
+	if (parse_rfc3339(text, ret) == 0)
+		return 0;
+	return err_usage(err,
+			 "invalid value '%s' for '--%s': expected a time (2013-01-02T13:23:37Z) or "
+			 "an age (42m)",
+			 text, option);
+}
+
+static int parse_query(const struct logs_args *o, struct log_query *query, struct err *err)
+{
+	query->tail = -1;
+	if (strcmp(o->tail, "all") != 0 && parse_i64(o->tail, -1, INT64_MAX, &query->tail) < 0)
+		return err_usage(err, "invalid value '%s' for '--tail': expected a number or all",
+				 o->tail);
+	int r = parse_when(o->since, "since", &query->since, err);
+	return r < 0 ? r : parse_when(o->until, "until", &query->until, err);
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signo)
+{
+	interrupted = signo;
+}
+
+static bool stop(void *data)
+{
+	(void)data;
+	fflush(stdout);
+	return interrupted != 0;
+}
+
+static int logs_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
+{
+	const struct logs_args *o = options;
+	cleanup_containers struct containers found = { 0 };
+	struct log_query query = { 0 };
+	struct logview view = {
+		.colour = cli->colour && cli->stdout_tty && !o->no_color,
+		.prefix = !o->no_prefix,
+		.timestamps = o->timestamps,
+	};
+	int r = parse_query(o, &query, err);
+	if (r == 0)
+		r = cli_containers(cli, args, &found, err);
+	if (r < 0)
+		return r;
+	vec_each(c, &found.items)
+		if (!o->index.value || (*c)->number == o->index.value)
+			logview_add(&view, &query, cli, *c);
+	struct sigaction action = { .sa_handler = on_interrupt };
+	if (o->follow) {
+		sigaction(SIGINT, &action, NULL);
+		sigaction(SIGTERM, &action, NULL);
+		r = log_follow(&query, logview_line, stop, &view, err);
+	} else {
+		r = log_read(&query, logview_line, &view, err);
+	}
+	logview_done(&view, &query);
+	if (interrupted) {
+		err_done(err);
+		return 130;
+	}
+	return r < 0 ? r : 0;
+}
+
+const struct cmd cmd_logs = {
+	.name = "logs",
+	.summary = "View output from containers",
+	.args = "[SERVICE...]",
+	.options = logs_options,
+	.options_size = sizeof(struct logs_args),
+	.max_args = ARGS_ANY,
+	.flags = CMD_NAME | CMD_ALL_SERVICES,
+	.run = logs_run,
+};

@@ -1,0 +1,307 @@
+/* up: make it so; and, unless detached, show what the containers write until they end or we are
+ * told to stop. */
+#include "cli/cli.h"
+#include "cli/interrupt.h"
+#include "cli/logview.h"
+#include "cli/planview.h"
+#include "cli/progress.h"
+#include "cli/provide.h"
+
+#include "base/parse.h"
+
+#include <stdio.h>
+
+struct up_args {
+	bool abort_on_exit, abort_on_failure, always_recreate_deps, attach_deps, build, detach,
+		force_recreate, menu;
+	bool no_build, no_color, no_deps, no_prefix, no_recreate, no_start, quiet_build, quiet_pull,
+		remove_orphans;
+	bool renew_volumes, timestamps, wait, watch, yes, dry_run;
+	struct strv attach, no_attach, scale;
+	const char *exit_code_from, *pull;
+	struct option_duration timeout, wait_timeout;
+};
+
+#define O(field) offsetof(struct up_args, field)
+static const struct option up_options[] = {
+	{ 0, "abort-on-container-exit", OPTION_FLAG, O(abort_on_exit), NULL, NULL,
+	  "Stop all containers if any container stopped", 0 },
+	{ 0, "abort-on-container-failure", OPTION_FLAG, O(abort_on_failure), NULL, NULL,
+	  "Stop all containers if any container exited with failure", 0 },
+	{ 0, "always-recreate-deps", OPTION_FLAG, O(always_recreate_deps), NULL, NULL,
+	  "Recreate dependent containers", 0 },
+	{ 0, "attach", OPTION_LIST, O(attach), "SERVICE", NULL,
+	  "Show the output of these services only", 0 },
+	{ 0, "attach-dependencies", OPTION_FLAG, O(attach_deps), NULL, NULL,
+	  "Show the output of dependencies too", 0 },
+	{ 0, "build", OPTION_FLAG, O(build), NULL, NULL, "Build images before starting containers",
+	  0 },
+	{ 'd', "detach", OPTION_FLAG, O(detach), NULL, NULL, "Run containers in the background",
+	  0 },
+	{ 0, "dry-run", OPTION_FLAG, O(dry_run), NULL, NULL,
+	  "Show what would be done, and why, and do nothing", 0 },
+	{ 0, "exit-code-from", OPTION_TEXT, O(exit_code_from), "SERVICE", NULL,
+	  "Return the exit code of this service's container; implies --abort-on-container-exit",
+	  0 },
+	{ 0, "force-recreate", OPTION_FLAG, O(force_recreate), NULL, NULL,
+	  "Recreate containers even if nothing changed", 0 },
+	{ 0, "menu", OPTION_FLAG, O(menu), NULL, NULL, "Accepted for compatibility",
+	  OPTION_HIDDEN },
+	{ 0, "no-attach", OPTION_LIST, O(no_attach), "SERVICE", NULL,
+	  "Do not show the output of these services", 0 },
+	{ 0, "no-build", OPTION_FLAG, O(no_build), NULL, NULL,
+	  "Do not build an image, even if it is missing", 0 },
+	{ 0, "no-color", OPTION_FLAG, O(no_color), NULL, NULL, "Monochrome output", 0 },
+	{ 0, "no-deps", OPTION_FLAG, O(no_deps), NULL, NULL, "Do not start linked services", 0 },
+	{ 0, "no-log-prefix", OPTION_FLAG, O(no_prefix), NULL, NULL,
+	  "Do not print the container's name before each line", 0 },
+	{ 0, "no-recreate", OPTION_FLAG, O(no_recreate), NULL, NULL,
+	  "Leave existing containers as they are", 0 },
+	{ 0, "no-start", OPTION_FLAG, O(no_start), NULL, NULL,
+	  "Create the containers, do not start them", 0 },
+	{ 0, "pull", OPTION_TEXT, O(pull), "WHEN", "policy", "Pull images: always, missing, never",
+	  0 },
+	{ 0, "quiet-build", OPTION_FLAG, O(quiet_build), NULL, NULL, "Suppress build output", 0 },
+	{ 0, "quiet-pull", OPTION_FLAG, O(quiet_pull), NULL, NULL, "Pull without progress", 0 },
+	{ 0, "remove-orphans", OPTION_FLAG, O(remove_orphans), NULL, NULL,
+	  "Remove containers of services that are not in the Compose file", 0 },
+	{ 'V', "renew-anon-volumes", OPTION_FLAG, O(renew_volumes), NULL, NULL,
+	  "New anonymous volumes instead of those of the previous containers", 0 },
+	{ 0, "scale", OPTION_LIST, O(scale), "SERVICE=N", NULL, "Number of containers of a service",
+	  0 },
+	{ 't', "timeout", OPTION_DURATION, O(timeout), "SECONDS", NULL,
+	  "Grace period when containers are stopped", 0 },
+	{ 0, "timestamps", OPTION_FLAG, O(timestamps), NULL, NULL, "Show the time of each line",
+	  0 },
+	{ 0, "wait", OPTION_FLAG, O(wait), NULL, NULL,
+	  "Wait until services are running or healthy; implies --detach", 0 },
+	{ 0, "wait-timeout", OPTION_DURATION, O(wait_timeout), "SECONDS", NULL, "Most time to wait",
+	  0 },
+	{ 'w', "watch", OPTION_FLAG, O(watch), NULL, NULL, "Not supported yet", OPTION_HIDDEN },
+	{ 'y', "yes", OPTION_FLAG, O(yes), NULL, NULL,
+	  "Accepted for compatibility: stave asks nothing", OPTION_HIDDEN },
+	{ .name = NULL },
+};
+
+static int check(const struct up_args *o, struct err *err)
+{
+	bool foreground = o->abort_on_exit || o->abort_on_failure || o->exit_code_from;
+	if (foreground && (o->detach || o->wait))
+		return err_usage(err, "--abort-on-container-exit, --abort-on-container-failure and "
+				      "--exit-code-from "
+				      "cannot be combined with --detach or --wait");
+	if (o->force_recreate && o->no_recreate)
+		return err_usage(err, "--force-recreate and --no-recreate are incompatible");
+	if (o->always_recreate_deps && o->no_recreate)
+		return err_usage(err, "--always-recreate-deps and --no-recreate are incompatible");
+	if (o->watch)
+		return err_unsupported(err, "--watch is not supported yet");
+	return 0;
+}
+
+/* "web=3" */
+static int parse_scale(const struct up_args *o, struct goal *goal, struct err *err)
+{
+	for (size_t i = 0; i < o->scale.n; i++) {
+		const char *text = o->scale.v[i], *equals = strchr(text, '=');
+		int64_t n;
+		if (!equals || parse_i64(equals + 1, 0, 10000, &n) < 0)
+			return err_usage(
+				err, "invalid value '%s' for '--scale': expected SERVICE=N", text);
+		struct goal_scale *scale = vec_add(&goal->scale);
+		scale->service = xstrndup(text, (size_t)(equals - text));
+		scale->replicas = (uint32_t)n;
+	}
+	return 0;
+}
+
+/* What an attached `up` shows and watches. */
+struct attached {
+	struct cli *cli;
+	const struct up_args *args;
+	struct logview view;
+	int interrupt_fd;
+	bool interrupted;
+	int exit_code;
+};
+
+static bool shown(const struct attached *a, const struct strv *services, const struct container *c)
+{
+	const struct up_args *o = a->args;
+	const struct service *s = project_service(a->cli->project, c->service);
+	if (c->oneoff || !s || (s->has_attach && !s->attach))
+		return false;
+	if (o->attach.n)
+		return strv_has(&o->attach, c->service);
+	if (strv_has(&o->no_attach, c->service))
+		return false;
+	return o->attach_deps || !services->n || strv_has(services, c->service);
+}
+
+/* All have ended, or one whose end ends the others. */
+static bool ended(struct attached *a)
+{
+	cleanup_containers struct containers found = { 0 };
+	cleanup_err struct err err = ERR_INIT;
+	const struct up_args *o = a->args;
+	bool any = false, over = false;
+	if (state_containers(&a->cli->paths, a->cli->project_name, &found, &err) < 0)
+		return true;
+	vec_each(c, &found.items) {
+		bool exited = (*c)->state == CONTAINER_EXITED || (*c)->state == CONTAINER_DEAD;
+		if ((*c)->oneoff)
+			continue;
+		any = any || !exited;
+		if (!exited || !(*c)->finished)
+			continue;
+		if (o->exit_code_from && strcmp((*c)->service, o->exit_code_from) == 0) {
+			a->exit_code = (*c)->exit_code;
+			over = true;
+		}
+		if (o->abort_on_exit || (o->abort_on_failure && (*c)->exit_code)) {
+			if (!o->exit_code_from)
+				a->exit_code = (*c)->exit_code;
+			over = true;
+		}
+	}
+	return over || !any;
+}
+
+static bool stop(void *data)
+{
+	struct attached *a = data;
+	fflush(stdout);
+	a->interrupted = a->interrupted || interrupt_wait(a->interrupt_fd, 0);
+	return a->interrupted || ended(a);
+}
+
+static int line(const struct log_line *log, void *data)
+{
+	struct attached *a = data;
+	return logview_line(log, &a->view);
+}
+
+static int follow(struct attached *a, const struct strv *services, nsec_t since, struct err *err)
+{
+	cleanup_containers struct containers found = { 0 };
+	struct log_query query = { .since = since, .tail = -1 };
+	int r = state_containers(&a->cli->paths, a->cli->project_name, &found, err);
+	if (r < 0)
+		return r;
+	vec_each(c, &found.items)
+		if (shown(a, services, *c))
+			logview_add(&a->view, &query, a->cli, *c);
+	r = log_follow(&query, line, stop, a, err);
+	logview_done(&a->view, &query);
+	return r;
+}
+
+/* Ctrl-C stops what runs; a second one does not wait for grace periods. */
+static int stop_all(struct attached *a, struct client *client, const struct goal *up,
+		    struct err *err)
+{
+	cleanup(progress_free_cleanup) struct progress *progress = progress_new(a->cli);
+	struct goal goal = { .kind = GOAL_STOP,
+			     .has_timeout = up->has_timeout,
+			     .timeout = up->timeout };
+	int r = client_apply(client, a->cli->project, &goal, a->interrupt_fd, progress_event,
+			     progress, err);
+	if (r == 0 || err->kind != ERR_CANCELLED)
+		return r;
+	err_done(err);
+	struct strv all = { 0 };
+	return client_kill(client, &all, SIGKILL, err);
+}
+
+static int attach(struct cli *cli, const struct up_args *o, struct client *client,
+		  const struct strv *services, const struct goal *goal, nsec_t since,
+		  int interrupt_fd, struct err *err)
+{
+	struct attached a = {
+		.cli = cli,
+		.args = o,
+		.interrupt_fd = interrupt_fd,
+		.view = {
+			.colour = cli->colour && cli->stdout_tty && !o->no_color,
+			.prefix = !o->no_prefix,
+			.timestamps = o->timestamps,
+		},
+	};
+	int r = follow(&a, services, since, err);
+	if (r < 0)
+		return r;
+	bool stopping =
+		a.interrupted || o->abort_on_exit || o->abort_on_failure || o->exit_code_from;
+	if (stopping)
+		r = stop_all(&a, client, goal, err);
+	return r < 0 ? r : a.exit_code;
+}
+
+static int up(struct cli *cli, const struct up_args *o, const struct strv *services,
+	      const struct goal *goal, struct err *err)
+{
+	cleanup(client_free_cleanup) struct client *client = NULL;
+	cleanup_fd int interrupt_fd = FD_NONE;
+	struct provide provide = {
+		.pull = o->pull,
+		.build = o->build,
+		.no_build = o->no_build,
+		.quiet_pull = o->quiet_pull,
+		.quiet_build = o->quiet_build,
+	};
+	nsec_t since = now_wall();
+	int r = provide_images(cli, services, o->no_deps, &provide, err);
+	if (r == 0)
+		r = interrupt_open(&interrupt_fd, err);
+	if (r == 0)
+		r = client_open(&cli->paths, cli->project_name, CLIENT_SPAWN, &client, err);
+	if (r < 0)
+		return r;
+	struct progress *progress = progress_new(cli);
+	r = client_apply(client, cli->project, goal, interrupt_fd, progress_event, progress, err);
+	progress_free(progress);
+	if (r < 0 || o->detach || o->wait || o->no_start)
+		return r;
+	return attach(cli, o, client, services, goal, since, interrupt_fd, err);
+}
+
+static int up_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
+{
+	const struct up_args *o = options;
+	cleanup_goal struct goal goal = {
+		.kind = o->no_start ? GOAL_CREATE : GOAL_UP,
+		.no_deps = o->no_deps,
+		.force_recreate = o->force_recreate,
+		.no_recreate = o->no_recreate,
+		.always_recreate_deps = o->always_recreate_deps,
+		.remove_orphans = o->remove_orphans,
+		.renew_volumes = o->renew_volumes,
+		.no_start = o->no_start,
+		.has_timeout = o->timeout.set,
+		.timeout = o->timeout.ns,
+		.wait = o->wait,
+		.has_wait_timeout = o->wait_timeout.set && o->wait_timeout.ns > 0,
+		.wait_timeout = o->wait_timeout.ns,
+	};
+	strv_copy(&goal.services, args);
+	int r = check(o, err);
+	if (r == 0)
+		r = parse_scale(o, &goal, err);
+	if (r < 0)
+		return r;
+	if (o->dry_run || cli->global.dry_run)
+		return planview_run(cli, &goal, "text", err);
+	r = cli_need_root(err);
+	return r < 0 ? r : up(cli, o, args, &goal, err);
+}
+
+const struct cmd cmd_up = {
+	.name = "up",
+	.summary = "Create and start containers",
+	.args = "[SERVICE...]",
+	.options = up_options,
+	.options_size = sizeof(struct up_args),
+	.max_args = ARGS_ANY,
+	.flags = CMD_PROJECT | CMD_SERVICE_ARGS,
+	.run = up_run,
+};

@@ -1,0 +1,67 @@
+/* Log lines for people. */
+#include "cli/logview.h"
+
+#include <stdio.h>
+
+static const char *const colours[] = { "36", "33", "32", "35", "34", "96", "93", "92", "95", "94" };
+
+/* The container's name without the project's, as Docker Compose shows it. */
+static const char *short_name(const struct container *c)
+{
+	const char *rest = str_after(c->name, c->project);
+	return rest && *rest == '-' && rest[1] ? rest + 1 : c->name;
+}
+
+void logview_add(struct logview *view, struct log_query *query, const struct cli *cli,
+		 const struct container *c)
+{
+	struct log_source *source = vec_add(&query->sources);
+	source->slot_dir = state_slot_dir(&cli->paths, c->project, c->slot);
+	strv_add(&view->names, short_name(c));
+	size_t len = strlen(short_name(c));
+	if (len > view->width)
+		view->width = len;
+}
+
+static void print_prefix(const struct logview *view, const struct log_line *line)
+{
+	const char *colour = colours[line->source % ARRAY_SIZE(colours)];
+	if (view->colour)
+		printf("\033[%sm", colour);
+	printf("%-*s  |%s ", (int)view->width, view->names.v[line->source],
+	       view->colour ? "\033[0m" : "");
+}
+
+int logview_line(const struct log_line *line, void *data)
+{
+	struct logview *view = data;
+	FILE *out = line->stream == LOG_STDERR ? stderr : stdout;
+	char when[RFC3339_TEXT];
+	if (view->prefix)
+		out = stdout;
+	bool goes_on = view->open_line && view->open == line->source;
+	if (view->open_line && !goes_on)
+		fputc('\n', out);
+	if (!goes_on) {
+		if (view->prefix)
+			print_prefix(view, line);
+		if (view->timestamps)
+			fprintf(out, "%s ", format_rfc3339(line->time, when));
+	}
+	fwrite(line->text, 1, line->len, out);
+	view->open_line = line->partial;
+	view->open = line->source;
+	if (!line->partial)
+		fputc('\n', out);
+	return ferror(out) ? -EPIPE : 0;
+}
+
+void logview_done(struct logview *view, struct log_query *query)
+{
+	if (view->open_line)
+		putchar('\n');
+	strv_done(&view->names);
+	vec_each(source, &query->sources)
+		free(source->slot_dir);
+	vec_done(&query->sources);
+}

@@ -1,0 +1,54 @@
+/* Which containers a verb means: those of the project, of named services, or one replica. */
+#include "cli/cli.h"
+
+static bool is_service(const struct cli *cli, const struct containers *all, const char *name)
+{
+	if (cli->project && project_service(cli->project, name))
+		return true;
+	vec_each(c, &all->items)
+		if (strcmp((*c)->service, name) == 0)
+			return true;
+	return false;
+}
+
+int cli_containers(struct cli *cli, const struct strv *services, struct containers *ret,
+		   struct err *err)
+{
+	cleanup_containers struct containers all = { 0 };
+	int r = state_containers(&cli->paths, cli->project_name, &all, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; services && i < services->n; i++)
+		if (!is_service(cli, &all, services->v[i]))
+			return err_not_found(err, "no such service: %s", services->v[i]);
+	struct containers chosen = { 0 };
+	vec_each(c, &all.items) {
+		if (services && services->n && !strv_has(services, (*c)->service))
+			continue;
+		vec_push(&chosen.items, *c);
+		*c = NULL;
+	}
+	*ret = chosen;
+	return 0;
+}
+
+int cli_container(struct cli *cli, const char *service, int index, struct container **ret,
+		  struct err *err)
+{
+	cleanup_containers struct containers found = { 0 };
+	cleanup_strv struct strv services = strv_split(service, '\0');
+	int r = cli_containers(cli, &services, &found, err);
+	if (r < 0)
+		return r;
+	vec_each(c, &found.items) {
+		bool runs = (*c)->state == CONTAINER_RUNNING || (*c)->state == CONTAINER_PAUSED;
+		if ((*c)->oneoff || (index ? (int)(*c)->number != index : !runs))
+			continue;
+		*ret = ptr_take(*c);
+		return 0;
+	}
+	if (index)
+		return err_not_found(err, "service \"%s\" has no container number %d", service,
+				     index);
+	return err_not_found(err, "service \"%s\" is not running", service);
+}
