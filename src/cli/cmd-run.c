@@ -206,10 +206,10 @@ static int start(struct cli *cli, const struct run_args *o, struct goal *goal, s
 		r = client_open(&cli->paths, cli->project_name, CLIENT_SPAWN, &client, err);
 	if (r < 0)
 		return r;
-	struct progress *progress = progress_new(cli);
+	struct progress *progress = progress_new(cli, 0);
 	r = client_run(client, cli->project, goal, stdio, interrupt_fd, progress_event, progress,
 		       &id, &console, err);
-	progress_free(progress);
+	progress_done(progress);
 	if (r < 0) {
 		int status = err->no == ENOENT ? 127 : err->no == EACCES ? 126 : 0;
 		if (err->kind != ERR_CONTAINER || !status)

@@ -200,7 +200,7 @@ static int follow(struct attached *a, const struct strv *services, nsec_t since,
 static int stop_all(struct attached *a, struct client *client, const struct goal *up,
 		    struct err *err)
 {
-	cleanup(progress_free_cleanup) struct progress *progress = progress_new(a->cli);
+	cleanup(progress_done_cleanup) struct progress *progress = progress_new(a->cli, 0);
 	struct goal goal = { .kind = GOAL_STOP,
 			     .has_timeout = up->has_timeout,
 			     .timeout = up->timeout };
@@ -257,9 +257,9 @@ static int up(struct cli *cli, const struct up_args *o, const struct strv *servi
 		r = client_open(&cli->paths, cli->project_name, CLIENT_SPAWN, &client, err);
 	if (r < 0)
 		return r;
-	struct progress *progress = progress_new(cli);
+	struct progress *progress = progress_new(cli, 0);
 	r = client_apply(client, cli->project, goal, interrupt_fd, progress_event, progress, err);
-	progress_free(progress);
+	progress_done(progress);
 	if (r < 0 || o->detach || o->wait || o->no_start)
 		return r;
 	return attach(cli, o, client, services, goal, since, interrupt_fd, err);
