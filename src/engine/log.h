@@ -15,15 +15,24 @@ struct log_limits {
 	bool json_file;	   /* Docker's json-file format instead of CRI */
 	bool none;	   /* keep nothing */
 };
-/* logging: the container's {"driver","options"} or NULL. */
+/* logging: the container's {"driver","options"} or NULL. Unknown drivers keep our own log.
+ * ERR_INPUT for a size or count that is none. */
 int log_limits_parse(const json_t *logging, struct log_limits *ret, struct err *err);
 int log_writer_open(const char *slot_dir, const struct log_limits *limits, struct log_writer **ret,
 		    struct err *err);
-void log_writer_free(struct log_writer *w);
+void log_writer_free(struct log_writer *w); /* log_end, and closes */
+DEFINE_CLEANUP(struct log_writer, log_writer_free)
 /* Splits into lines (at most 16 KiB each; longer ones become P parts), stamps with the present
- * time, writes. A partial line waits for its end until log_flush. */
+ * time, writes all whole lines with one system call. A partial line waits in memory for its end,
+ * for log_flush or for log_end. Negative errno (ENOSPC): what did not fit is lost as a whole, never
+ * in the middle of a line; the next call tries again. */
 int log_write(struct log_writer *w, enum log_stream stream, const char *data, size_t len);
+/* Writes partial lines as P parts: a prompt is to be seen, its line may go on. */
 int log_flush(struct log_writer *w);
+/* Writes partial lines as lines: the container has exited. The writer stays usable. */
+int log_end(struct log_writer *w);
+/* New limits from now on (live update of logging:). */
+void log_writer_limits(struct log_writer *w, const struct log_limits *limits);
 
 /* --- reading (anybody) --- */
 struct log_line {

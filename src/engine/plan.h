@@ -22,7 +22,7 @@ enum goal_kind {
 	GOAL_RUN,     /* dependencies of one service up, and a one-off of it (struct oneoff) */
 	GOAL_MAX_
 };
-const char *goal_name(enum goal_kind kind);
+const char *goal_name(enum goal_kind kind); /* "up", ... */
 
 struct goal_scale {
 	char *service;
@@ -73,6 +73,8 @@ struct observed {
 	struct strv
 		networks_differ; /* "name: why" of those whose settings differ from the project's */
 	struct strv volumes;	 /* names that exist */
+	struct strv own_networks, own_volumes; /* those of them whose record names this project */
+	struct strv anonymous_volumes;	       /* this project's unnamed ones */
 	VEC(struct observed_image) images;
 };
 void observed_done(struct observed *o);
@@ -92,7 +94,17 @@ enum step_kind {
 };
 const char *step_name(enum step_kind kind); /* "create", ... */
 
-/* A step waits for others, in the sense of `when`. */
+/* What the executor can rely on:
+ * - Steps stand in an order in which they could be run one after the other: deps point backwards.
+ * - A container is replaced by CREATE (new), STOP (old), REMOVE (old), START (new), so that a
+ * create that fails leaves the old one running; for a moment two containers share a slot. Only when
+ * a network of it is made anew, by STOP, REMOVE, NETWORK_REMOVE, NETWORK_CREATE, CREATE, START.
+ * - A STEP_START of a container that runs already is a place to wait at (others need it healthy):
+ * it succeeds at once.
+ * - STEP_NETWORK_REMOVE gives back what leases this project's slots still hold on it.
+ * - STEP_UPDATE: service_update() says what to change.
+ *
+ * A step waits for others, in the sense of `when`. */
 enum step_when {
 	WHEN_DONE,	/* the step has succeeded */
 	WHEN_HEALTHY,	/* ... and the container it started is healthy (no health check: running) */
@@ -113,9 +125,12 @@ struct step {
 	char *name;	 /* network, volume or container name, for people */
 	char *key;	 /* network or volume key in the project */
 	char *reason; /* "not there yet", "environment.TZ added, compose.yaml:14", ... never NULL */
-	bool recreate; /* a STEP_CREATE that replaces: keeps slot and anonymous volumes */
-	bool renew_volumes;
-	nsec_t timeout; /* STEP_STOP: -1: the container's own */
+	bool recreate; /* a STEP_CREATE that replaces, and the STEP_STOP and STEP_REMOVE of what is
+			  replaced: the slot with its log, addresses and anonymous volumes stays.
+			  A STEP_REMOVE without it takes the slot away too */
+	bool renew_volumes; /* STEP_CREATE: with new anonymous volumes; the slot forgets the old */
+	bool volumes;	    /* STEP_REMOVE: the container's anonymous volumes go with it */
+	nsec_t timeout;	    /* STEP_STOP: -1: the container's own */
 	VEC(struct step_dep) deps;
 };
 struct plan {
@@ -125,12 +140,20 @@ struct plan {
 void plan_done(struct plan *plan);
 #define cleanup_plan cleanup(plan_done)
 
+/* What of a service the plan compares: its canonical object and what its networks, volumes, secrets
+ * and configs stand for. Kept in the container's record. New reference. */
+json_t *service_config(const struct project *project, const struct service *service);
+
 /* Fails with INPUT for what cannot be planned: a cycle (named), an unknown service, a dependency
  * that is disabled or missing, an image that is not there for a service that must be created
  * (ERR_NOT_FOUND, all of them named). project may be NULL for GOAL_DOWN, STOP, ... on a project
  * without files: then the containers' own records are used. */
 int plan_make(const struct project *project, const struct observed *observed,
 	      const struct goal *goal, struct plan *ret, struct err *err);
+/* {"steps": [{"step": "create", "reason": ..., "after": [{"step": 0, "when": "done"}]}],
+ * "warnings":
+ * []}. New reference. */
 json_t *plan_to_json(const struct plan *plan);
+const char *step_when_name(enum step_when when); /* "done", "healthy", "completed", "over" */
 
 #endif

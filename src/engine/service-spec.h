@@ -12,9 +12,13 @@ struct service_context {
 	const struct project *project;
 	const struct service *service;
 	const struct image *image;
-	struct slot *slot;	     /* anonymous volumes are looked up and added here */
-	const struct oneoff *oneoff; /* NULL: a replica */
-	bool can_idmap;		     /* false: no user namespace (file system refuses) */
+	struct slot *slot;	       /* anonymous volumes are looked up and added here */
+	const struct oneoff *oneoff;   /* NULL: a replica */
+	bool can_idmap;		       /* false: no user namespace (file system refuses) */
+	struct containers *containers; /* of the project, for pid/ipc/network_mode service: and
+					  volumes_from; may be NULL when none is used */
+	bool renew_volumes;	       /* new anonymous volumes instead of the slot's */
+	struct strv *warnings; /* what was asked for and is not done is added; may be NULL */
 };
 
 /* Fills both: the record (state CREATED) and the spec. Bind sources must exist (or are created when
@@ -22,6 +26,13 @@ struct service_context {
  * Volumes named in the mounts are made by their own steps; anonymous ones are created here. */
 int service_container(const struct service_context *context, struct container **ret,
 		      struct spec *ret_spec, struct err *err);
+
+/* STEP_UPDATE: brings the fields of the record that are marked live, and the resources in the spec,
+ * in line with the service as it is now; everything else stays as created. The caller stores both
+ * (state_container_save, state_spec_save) and applies them (runtime_update, net_ports_set, health
+ * timers, log_writer_limits). */
+int service_update(const struct service_context *context, struct container *c, struct spec *spec,
+		   struct err *err);
 
 /* Writes hosts, hostname and resolv.conf into the container's directory (called again at each
  * start, when addresses are known). */

@@ -127,6 +127,10 @@ struct container {
 	struct health_config health; /* live */
 	json_t *logging;	     /* live; {"driver":..., "options":{}} or NULL */
 	bool tty, stdin_open, attach;
+	char *hostname, *domainname;
+	struct strv extra_hosts;	      /* "name=address", for /etc/hosts */
+	struct strv dns, dns_search, dns_opt; /* for /etc/resolv.conf and the asker's forwarding */
+	json_t *config; /* what the plan compares and names in reasons: service_config() */
 
 	/* how it is (state.json) */
 	enum container_state state;
@@ -152,15 +156,22 @@ struct containers {
 void containers_done(struct containers *list);
 #define cleanup_containers cleanup(containers_done)
 
-/* Reading: safe at any time, from any process. A container whose record is being removed is left
- * out. When the project has no supervisor, containers recorded as running whose process is gone are
- * given as EXITED. */
+/* A name from outside before it becomes part of a path: [a-zA-Z0-9][a-zA-Z0-9_.-]*, at most 200
+ * bytes. `what` is "project", "container", ... ERR_INPUT. */
+int state_name_check(const char *what, const char *name, struct err *err);
+/* Whether the state means that a process exists: starting, running, paused, stopping. */
+bool container_is_up(enum container_state state);
+
+/* Reading: safe at any time, from any process. A container whose record is being removed or not yet
+ * whole is left out. Containers recorded as running whose process is gone are given as EXITED. A
+ * project that is not there has no containers (0). */
 int state_containers(const struct engine_paths *paths, const char *project, struct containers *ret,
 		     struct err *err);
 /* By exact name, id or unique id prefix, in one project or (project NULL) in all. */
 int state_find(const struct engine_paths *paths, const char *project, const char *name,
 	       struct container **ret, struct err *err);
 int state_projects(const struct engine_paths *paths, struct strv *ret_names, struct err *err);
+/* ERR_NOT_FOUND when nothing of that name was ever applied. */
 int state_project_load(const struct engine_paths *paths, const char *project, struct project **ret,
 		       struct err *err);
 int state_spec_load(const struct engine_paths *paths, const struct container *c, struct spec *ret,
@@ -169,30 +180,37 @@ int state_spec_load(const struct engine_paths *paths, const struct container *c,
 char *state_container_dir(const struct engine_paths *paths, const char *project, const char *id);
 char *state_slot_dir(const struct engine_paths *paths, const char *project, const char *slot);
 
-/* Writing: the supervisor only. */
+/* Writing: the supervisor only. project.json is synced; the rest is not: after a power cut no
+ * container runs, and what is torn is reported by name. */
 int state_project_save(const struct engine_paths *paths, const struct project *project,
 		       struct err *err);
+/* Makes the directory with upper and work, spec.json, state.json, and last container.json: from
+ * then on the container is there for everybody. */
 int state_container_create(const struct engine_paths *paths, const struct container *c,
 			   const struct spec *spec, struct err *err);
 int state_container_save(const struct engine_paths *paths, const struct container *c,
 			 struct err *err); /* container.json */
+int state_spec_save(const struct engine_paths *paths, const struct container *c,
+		    const struct spec *spec, struct err *err);
 int state_container_save_state(const struct engine_paths *paths, const struct container *c,
 			       struct err *err); /* state.json */
 int state_container_remove(const struct engine_paths *paths, const struct container *c,
 			   struct err *err);
-/* Removes everything of a project that is left once its containers are gone. */
+/* Removes what a crash left half made or half removed. Called by a supervisor as it starts. */
+int state_sweep(const struct engine_paths *paths, const char *project, struct err *err);
+/* Removes everything of a project below STAVE_ROOT that is left once its containers are gone. */
 int state_project_remove(const struct engine_paths *paths, const char *project, struct err *err);
 
 /* What outlives a container. */
+struct anonymous_volume {
+	char *target, *volume; /* path inside, name in volume/ */
+};
 struct slot {
 	char *name; /* "web-1" */
 	char *service;
 	uint32_t number;
 	struct spec_idmap idmap; /* count 0: none leased */
-	struct anonymous_volume {
-		char *target, *volume;
-	} * volumes;
-	size_t volume_count;
+	VEC(struct anonymous_volume) volumes;
 };
 void slot_done(struct slot *slot);
 /* Loads or makes the record. */

@@ -1,0 +1,405 @@
+/* The records on disk: where they are, reading them tolerantly, writing them whole. */
+#include "engine/state.h"
+
+#include "base/fs.h"
+#include "base/hash.h"
+#include "base/proc.h"
+#include "compose/compose.h"
+#include "engine/state-json.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+
+enum {
+	NAME_MAX_LEN = 200,	 /* leaves room for suffixes below NAME_MAX */
+	RECORD_MAX = 32 << 20,	 /* a container's labels and environment */
+	PROJECT_MAX = 256 << 20, /* thousands of services */
+	ID_PREFIX_MIN = 4,	 /* shorter prefixes are taken for names only */
+	DIR_MODE = 0700,
+	RECORD_MODE = 0600, /* environments hold passwords */
+};
+
+static const char *const state_names[] = {
+#define X(name, text) [CONTAINER_##name] = (text),
+	CONTAINER_STATES(X)
+#undef X
+};
+
+const char *container_state_name(enum container_state state)
+{
+	return state_names[state];
+}
+
+const char *container_health_name(enum container_health health)
+{
+	static const char *const names[] = {
+		[HEALTH_NONE] = "",
+		[HEALTH_STARTING] = "starting",
+		[HEALTH_HEALTHY] = "healthy",
+		[HEALTH_UNHEALTHY] = "unhealthy",
+	};
+	_Static_assert(ARRAY_SIZE(names) == HEALTH_MAX_, "a health without a name");
+	return names[health];
+}
+
+bool container_is_up(enum container_state state)
+{
+	switch (state) {
+	case CONTAINER_STARTING:
+	case CONTAINER_RUNNING:
+	case CONTAINER_PAUSED:
+	case CONTAINER_STOPPING: return true;
+	default: return false;
+	}
+}
+
+int state_name_check(const char *what, const char *name, struct err *err)
+{
+	static const char first[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	static const char rest[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	size_t len = name ? strlen(name) : 0;
+	if (len > 0 && len <= NAME_MAX_LEN && strspn(name, rest) == len && strspn(name, first) > 0)
+		return 0;
+	return err_input(err,
+			 "invalid %s name '%.*s': use letters, digits, '_', '.' and '-', and "
+			 "begin with a letter or digit",
+			 what, NAME_MAX_LEN, name ? name : "");
+}
+
+static char *project_path(const struct engine_paths *paths, const char *project, const char *below)
+{
+	return xasprintf("%s/projects/%s%s%s", paths->root, project, *below ? "/" : "", below);
+}
+
+char *state_container_dir(const struct engine_paths *paths, const char *project, const char *id)
+{
+	return xasprintf("%s/projects/%s/containers/%s", paths->root, project, id);
+}
+
+char *state_slot_dir(const struct engine_paths *paths, const char *project, const char *slot)
+{
+	return xasprintf("%s/projects/%s/slots/%s", paths->root, project, slot);
+}
+
+void container_free(struct container *c)
+{
+	if (!c)
+		return;
+	record_done(&state__container_record, c);
+	record_done(&state__state_record, c);
+	free(c);
+}
+
+void containers_done(struct containers *list)
+{
+	vec_each(c, &list->items)
+		container_free(*c);
+	vec_done(&list->items);
+}
+
+/* --- reading --- */
+
+/* A process that died while no supervisor looked: its end is not known, its being over is. */
+static void correct_state(struct container *c)
+{
+	if (!container_is_up(c->state) || proc_alive(c->pid, c->start_time))
+		return;
+	c->state = CONTAINER_EXITED;
+	c->pid = 0;
+	c->health_state = HEALTH_NONE;
+}
+
+/* -ENOENT (ERR_NOT_FOUND) when there is no container.json. */
+static int load_container(const char *dir, struct container **ret, struct err *err)
+{
+	cleanup(container_free_cleanup) struct container *c = new0(struct container);
+	cleanup_free char *fixed = xasprintf("%s/container.json", dir);
+	cleanup_free char *moving = xasprintf("%s/state.json", dir);
+	cleanup_json json_t *record = NULL, *state = NULL;
+
+	int r = json_read(AT_FDCWD, fixed, RECORD_MAX, &record, err);
+	if (r == 0)
+		r = json_read(AT_FDCWD, moving, RECORD_MAX, &state, err);
+	if (r == 0)
+		r = record_load(&state__container_record, record, fixed, c, err);
+	if (r == 0)
+		r = state__state_from_json(state, moving, c, err);
+	if (r < 0)
+		return r;
+	if (!c->project || !c->service || !c->slot || !c->name || strlen(c->id) != SPEC_ID_LEN)
+		return err_input(err, "%s: not a whole record; remove its directory", fixed);
+	correct_state(c);
+	*ret = ptr_take(c);
+	return 0;
+}
+
+static int compare_containers(const void *a, const void *b)
+{
+	const struct container *x = *(struct container *const *)a;
+	const struct container *y = *(struct container *const *)b;
+	int order = strcmp(x->service, y->service);
+	if (order == 0)
+		order = (x->number > y->number) - (x->number < y->number);
+	return order ? order : strcmp(x->name, y->name);
+}
+
+int state_containers(const struct engine_paths *paths, const char *project, struct containers *ret,
+		     struct err *err)
+{
+	cleanup_containers struct containers list = { 0 };
+	cleanup_strv struct strv ids = { 0 };
+	int r = state_name_check("project", project, err);
+	if (r < 0)
+		return r;
+	cleanup_free char *dir = project_path(paths, project, "containers");
+	r = fs_list(AT_FDCWD, dir, &ids, err);
+	if (r == -ENOENT) {
+		err_done(err);
+		*ret = (struct containers){ 0 };
+		return 0;
+	}
+	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
+		cleanup_free char *path = xasprintf("%s/%s", dir, ids.v[i]);
+		struct container *c = NULL;
+		r = load_container(path, &c, err);
+		if (r == 0)
+			vec_push(&list.items, c);
+		if (r == -ENOENT) {
+			err_done(err);
+			r = 0;
+		}
+	}
+	if (r < 0)
+		return r;
+	if (list.items.n)
+		qsort(list.items.v, list.items.n, sizeof(*list.items.v), compare_containers);
+	*ret = list;
+	list = (struct containers){ 0 };
+	return 0;
+}
+
+/* How well a container answers to a name: 2 by its name or whole id, 1 by an id prefix. */
+static int match(const struct container *c, const char *name)
+{
+	if (str_eq(c->name, name) || str_eq(c->id, name))
+		return 2;
+	return strlen(name) >= ID_PREFIX_MIN && str_starts(c->id, name) ? 1 : 0;
+}
+
+int state_find(const struct engine_paths *paths, const char *project, const char *name,
+	       struct container **ret, struct err *err)
+{
+	cleanup_strv struct strv projects = { 0 };
+	cleanup(container_free_cleanup) struct container *found = NULL;
+	int quality = 0;
+	bool twice = false;
+
+	int r = 0;
+	if (project)
+		strv_add(&projects, project);
+	else
+		r = state_projects(paths, &projects, err);
+	for (size_t i = 0; r == 0 && i < projects.n && quality < 2; i++) {
+		cleanup_containers struct containers list = { 0 };
+		r = state_containers(paths, projects.v[i], &list, err);
+		vec_each(c, &list.items) {
+			int q = match(*c, name);
+			if (q == 0 || q < quality)
+				continue;
+			twice = q == quality;
+			quality = q;
+			container_free(found);
+			found = ptr_take(*c);
+		}
+	}
+	if (r < 0)
+		return r;
+	if (!found)
+		return err_not_found(err, "no such container: '%s'", name);
+	if (twice)
+		return err_input(err, "'%s' is the beginning of more than one container's id",
+				 name);
+	*ret = ptr_take(found);
+	return 0;
+}
+
+int state_projects(const struct engine_paths *paths, struct strv *ret_names, struct err *err)
+{
+	cleanup_strv struct strv names = { 0 };
+	cleanup_free char *dir = xasprintf("%s/projects", paths->root);
+	int r = fs_list(AT_FDCWD, dir, &names, err);
+	if (r == -ENOENT) {
+		err_done(err);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < names.n; i++) {
+		cleanup_err struct err ignored =
+			ERR_INIT; /* what is not a project's name is not ours */
+		if (state_name_check("project", names.v[i], &ignored) == 0)
+			strv_add(ret_names, names.v[i]);
+	}
+	return 0;
+}
+
+int state_project_load(const struct engine_paths *paths, const char *project, struct project **ret,
+		       struct err *err)
+{
+	cleanup_json json_t *j = NULL;
+	int r = state_name_check("project", project, err);
+	if (r < 0)
+		return r;
+	cleanup_free char *path = project_path(paths, project, "project.json");
+	r = json_read(AT_FDCWD, path, PROJECT_MAX, &j, err);
+	if (r == -ENOENT) {
+		err_done(err);
+		return err_not_found(err, "no such project: '%s'", project);
+	}
+	if (r < 0)
+		return r;
+	r = project_from_json(j, ret, err);
+	return r < 0 ? err_wrap(err, "%s", path) : 0;
+}
+
+int state_spec_load(const struct engine_paths *paths, const struct container *c, struct spec *ret,
+		    struct err *err)
+{
+	cleanup_json json_t *j = NULL;
+	cleanup_free char *dir = state_container_dir(paths, c->project, c->id);
+	cleanup_free char *path = xasprintf("%s/spec.json", dir);
+	int r = json_read(AT_FDCWD, path, PROJECT_MAX, &j, err);
+	if (r < 0)
+		return r;
+	r = spec_from_json(j, ret, err);
+	return r < 0 ? err_wrap(err, "%s", path) : 0;
+}
+
+/* --- writing --- */
+
+int state_project_save(const struct engine_paths *paths, const struct project *project,
+		       struct err *err)
+{
+	int r = state_name_check("project", project->name, err);
+	if (r < 0)
+		return r;
+	cleanup_free char *dir = project_path(paths, project->name, "");
+	cleanup_free char *path = project_path(paths, project->name, "project.json");
+	cleanup_json json_t *j = project_to_json(project);
+	r = fs_mkdirs(AT_FDCWD, dir, DIR_MODE, err);
+	return r < 0 ? r : json_write(AT_FDCWD, path, j, RECORD_MODE, FS_SYNC, err);
+}
+
+static int write_record(const struct engine_paths *paths, const struct container *c,
+			const char *name, json_t *stolen, struct err *err)
+{
+	cleanup_json json_t *j = stolen;
+	cleanup_free char *dir = state_container_dir(paths, c->project, c->id);
+	cleanup_free char *path = xasprintf("%s/%s", dir, name);
+	return json_write(AT_FDCWD, path, j, RECORD_MODE, 0, err);
+}
+
+int state_container_save(const struct engine_paths *paths, const struct container *c,
+			 struct err *err)
+{
+	return write_record(paths, c, "container.json", record_save(&state__container_record, c),
+			    err);
+}
+
+int state_container_save_state(const struct engine_paths *paths, const struct container *c,
+			       struct err *err)
+{
+	return write_record(paths, c, "state.json", state__state_to_json(c), err);
+}
+
+int state_spec_save(const struct engine_paths *paths, const struct container *c,
+		    const struct spec *spec, struct err *err)
+{
+	return write_record(paths, c, "spec.json", spec_to_json(spec), err);
+}
+
+int state_container_create(const struct engine_paths *paths, const struct container *c,
+			   const struct spec *spec, struct err *err)
+{
+	int r = state_name_check("project", c->project, err);
+	if (r == 0)
+		r = state_name_check("container", c->name, err);
+	if (r == 0)
+		r = state_name_check("container", c->id, err);
+	if (r < 0)
+		return r;
+	cleanup_free char *dir = state_container_dir(paths, c->project, c->id);
+	cleanup_free char *upper = xasprintf("%s/upper", dir);
+	cleanup_free char *work = xasprintf("%s/work", dir);
+	r = fs_mkdirs(AT_FDCWD, dir, DIR_MODE, err);
+	/* The upper directory becomes the container's own "/": its mode is what is seen inside. */
+	if (r >= 0)
+		r = fs_mkdirs(AT_FDCWD, upper, 0755, err);
+	if (r >= 0)
+		r = fs_mkdirs(AT_FDCWD, work, DIR_MODE, err);
+	if (r >= 0)
+		r = state_spec_save(paths, c, spec, err);
+	if (r >= 0)
+		r = state_container_save_state(paths, c, err);
+	if (r >= 0)
+		r = state_container_save(paths, c, err);
+	if (r < 0) {
+		cleanup_err struct err ignored =
+			ERR_INIT; /* the first failure is the one to tell */
+		(void)fs_remove_tree(AT_FDCWD, dir, &ignored);
+		return r;
+	}
+	return 0;
+}
+
+int state_container_remove(const struct engine_paths *paths, const struct container *c,
+			   struct err *err)
+{
+	cleanup_free char *dir = state_container_dir(paths, c->project, c->id);
+	cleanup_free char *record = xasprintf("%s/container.json", dir);
+	/* Without its record it is gone for everybody, however long the tree takes. */
+	if (unlink(record) < 0 && errno != ENOENT)
+		return err_sys(err, errno, "remove '%s'", record);
+	return fs_remove_tree(AT_FDCWD, dir, err);
+}
+
+int state_sweep(const struct engine_paths *paths, const char *project, struct err *err)
+{
+	cleanup_strv struct strv ids = { 0 };
+	int r = state_name_check("project", project, err);
+	if (r < 0)
+		return r;
+	cleanup_free char *dir = project_path(paths, project, "containers");
+	r = fs_list(AT_FDCWD, dir, &ids, err);
+	if (r == -ENOENT) {
+		err_done(err);
+		return 0;
+	}
+	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
+		cleanup_free char *path = xasprintf("%s/%s", dir, ids.v[i]);
+		cleanup_free char *record = xasprintf("%s/container.json", path);
+		if (!fs_exists(AT_FDCWD, record))
+			r = fs_remove_tree(AT_FDCWD, path, err);
+	}
+	return r < 0 ? r : 0;
+}
+
+int state_project_remove(const struct engine_paths *paths, const char *project, struct err *err)
+{
+	cleanup_strv struct strv slots = { 0 };
+	int r = state_name_check("project", project, err);
+	if (r < 0)
+		return r;
+	cleanup_free char *dir = project_path(paths, project, "");
+	cleanup_free char *slot_dir = project_path(paths, project, "slots");
+	r = fs_list(AT_FDCWD, slot_dir, &slots, err);
+	if (r == -ENOENT) {
+		err_done(err);
+		r = 0;
+	}
+	for (size_t i = 0; r >= 0 && i < slots.n; i++)
+		r = slot_remove(paths, project, slots.v[i], err);
+	return r < 0 ? r : fs_remove_tree(AT_FDCWD, dir, err);
+}
