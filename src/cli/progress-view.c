@@ -58,7 +58,8 @@ static void add_line(const struct progress_view *view, const struct progress_lin
 		mark = spinner[(size_t)(view->now / (80 * NSEC_PER_MSEC)) % ARRAY_SIZE(spinner)];
 
 	/* " M subject  text   time": 5 blanks and the mark are fixed. */
-	size_t fixed = 6 + (size_t)n, room = view->columns > fixed + 1 ? view->columns - fixed - 1 : 0;
+	size_t fixed = 6 + (size_t)n;
+	size_t room = view->columns > fixed + 1 ? view->columns - fixed - 1 : 0;
 	if (subject_width > room)
 		subject_width = room;
 	str_addc(out, ' ');

@@ -81,7 +81,7 @@ static void draw(struct painter *p, const char *above)
 
 static struct progress_line *line_for(struct painter *p, const char *subject)
 {
-	vec_each (line, &p->lines)
+	vec_each(line, &p->lines)
 		if (strcmp(line->subject, subject) == 0)
 			return line;
 	struct progress_line *line = vec_add(&p->lines);
@@ -270,8 +270,8 @@ static void print_warning(struct progress *p, const char *text)
 		cli_warn(p->cli, "%s", text);
 		return;
 	}
-	cleanup_free char *line = xasprintf(p->cli->colour ? "\033[33mwarning:\033[0m %s"
-							   : "warning: %s", text);
+	cleanup_free char *line =
+		xasprintf(p->cli->colour ? "\033[33mwarning:\033[0m %s" : "warning: %s", text);
 	tell_painter(p, "", "warning", line);
 }
 
