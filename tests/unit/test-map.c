@@ -19,7 +19,7 @@ static void empty_maps_answer(void **state)
 	assert_null(map_get(&m, "a"));
 	assert_false(map_has(&m, "a"));
 	assert_null(map_take(&m, "a"));
-	map_each (e, &m)
+	map_each(e, &m)
 		fail();
 	map_done(&m);
 }
@@ -32,7 +32,7 @@ static void order_is_that_of_insertion(void **state)
 		map_set(&m, keys[i], (void *)keys[i]);
 	map_set(&m, "a", (void *)"again"); /* keeps its place */
 	size_t i = 0;
-	map_each (e, &m)
+	map_each(e, &m)
 		assert_string_equal(e->key, keys[i++]);
 	assert_int_equal(i, ARRAY_SIZE(keys));
 	assert_string_equal(map_get(&m, "a"), "again");
@@ -81,7 +81,7 @@ static void many_keys_survive_growth_and_removal(void **state)
 		assert_int_equal(m.live, live);
 	}
 	size_t seen = 0;
-	map_each (e, &m) {
+	map_each(e, &m) {
 		assert_true(*(bool *)e->value);
 		seen++;
 	}

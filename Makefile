@@ -1,0 +1,39 @@
+# A thin front for meson and ninja: what people and the CI type.
+#
+#   make            build to build/stave
+#   make demo       install what is missing, build, and bring up the demo stack
+#   make check      install what is missing, build with warnings as errors, run every test
+#   make install    DESTDIR and PREFIX as usual; COMPOSE_LINK=1 adds a docker-compose link
+#   make clean      remove the build directories
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+BUILD ?= build
+
+.PHONY: all demo check install clean
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	@meson setup $(BUILD) --prefix $(PREFIX)
+
+demo:
+	@scripts/deps
+	@$(MAKE) --no-print-directory all
+	@scripts/demo
+
+check:
+	@scripts/deps
+	@scripts/check
+
+install: all
+	@meson configure $(BUILD) -Dprefix=$(PREFIX)
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+ifneq ($(COMPOSE_LINK),)
+	ln -sf stave $(DESTDIR)$(PREFIX)/bin/docker-compose
+endif
+
+# The directories hold nothing but what a build makes; tests keep their state elsewhere.
+clean:
+	rm -rf --one-file-system build build-check build-asan build-clang
