@@ -50,15 +50,50 @@ recipe_image() {
 	recipe_get "$1" image
 }
 
+# recipe_base RECIPE: the recipe whose tree this one continues (a `from NAME` line), if there is one.
+recipe_base() {
+	recipe_get "$1" from
+}
+
+# recipe_context RECIPE: the directory that a recipe copies an application from (a `context DIR FILE...` line says which
+# files of which example), and which files.
+recipe_context() {
+	local dir
+	dir=$(recipe_get "$1" context)
+	echo "$recipes_dir/../${dir%% *}"
+}
+
+recipe_context_files() {
+	local words
+	words=$(recipe_get "$1" context)
+	[ -n "$words" ] || return 0
+	# shellcheck disable=SC2086
+	(cd "$(recipe_context "$1")" && find ${words#* } -type f ! -path '*/__pycache__/*' ! -path '*/node_modules/*' | LC_ALL=C sort)
+}
+
 # recipe_hash RECIPE: changes whenever anything that goes into the image does.
 recipe_hash() {
+	local base
+	base=$(recipe_base "$1")
 	{
 		echo "$suite $arch"
-		cd "$recipes_dir" && find "$1" recipes.sh make common -type f ! -name '*.md' ! -name changes -print0 |
-			LC_ALL=C sort -z | xargs -0 stat -c '%a %n' &&
-			find "$1" recipes.sh make common -type f ! -name '*.md' ! -name changes -print0 |
-			LC_ALL=C sort -z | xargs -0 sha256sum
+		if [ -n "$base" ]; then
+			recipe_hash "$base"
+		fi
+		cd "$recipes_dir" || exit
+		find "$1" recipes.sh make common -type f ! -name '*.md' ! -name changes | LC_ALL=C sort | hash_files
+		recipe_context_files "$1" | (cd "$(recipe_context "$1")" && hash_files)
 	} | sha256sum | cut -c1-16
+}
+
+# hash_files: of the files named on standard input, the names, the executable bits and the bytes.
+hash_files() {
+	local files
+	mapfile -t files
+	if [ ${#files[@]} -gt 0 ]; then
+		find "${files[@]}" -printf '%p %M\n' | cut -d' ' -f1,2 | sed 's/ -..\(.\).*/ \1/'
+		sha256sum "${files[@]}"
+	fi
 }
 
 # recipe_file RECIPE: the cached root file system of the recipe as it is now, whether it exists or not.

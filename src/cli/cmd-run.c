@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/proc.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 

@@ -9,6 +9,7 @@
 
 #include "base/parse.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 struct up_args {

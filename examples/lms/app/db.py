@@ -53,6 +53,7 @@ def create_tables(patience_s: float = 60) -> None:
     """Makes what is missing. The document's stack starts the database and its users at the same time, so a server that
     does not answer yet is asked again until patience runs out."""
     deadline = time.monotonic() + patience_s
+    told = False
     while True:
         try:
             with engine.begin() as connection:
@@ -63,5 +64,7 @@ def create_tables(patience_s: float = 60) -> None:
         except sa.exc.OperationalError as error:
             if time.monotonic() > deadline:
                 raise
-            log.warning("the database does not answer yet: %s", str(error.orig).strip().splitlines()[0])
-            time.sleep(0.5)
+            if not told:
+                log.warning("waiting for the database: %s", str(error.orig).strip().splitlines()[0])
+                told = True
+            time.sleep(0.2)

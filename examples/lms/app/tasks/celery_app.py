@@ -14,7 +14,7 @@ celery_app = Celery(
 )
 celery_app.conf.update(
     # A worker that names no queues serves them all.
-    task_queues=[Queue(name) for name in config.QUEUES],
+    task_queues=[Queue(name, routing_key=name) for name in config.QUEUES],
     task_default_queue="progress",
     task_always_eager=config.TASKS_FORCE_INLINE,
     task_acks_late=True,

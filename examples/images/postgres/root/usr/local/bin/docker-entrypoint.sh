@@ -65,12 +65,12 @@ check_settings() {
 }
 
 make_cluster() {
-	local args=(--username="$POSTGRES_USER" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD"))
+	local args=(--username="$POSTGRES_USER")
 	if [ -n "${POSTGRES_INITDB_WALDIR:-}" ]; then
 		args+=(--waldir "$POSTGRES_INITDB_WALDIR")
 	fi
 	# The user's own words, quotes included: that is how this variable has always been read.
-	eval 'initdb "${args[@]}" '"${POSTGRES_INITDB_ARGS:-}"' "$@"'
+	eval 'initdb "${args[@]}" --pwfile=<(printf "%s\n" "$POSTGRES_PASSWORD") '"${POSTGRES_INITDB_ARGS:-}"
 	{
 		echo
 		if [ "$POSTGRES_HOST_AUTH_METHOD" = trust ]; then
@@ -159,7 +159,7 @@ main() {
 	if [ "${1:-}" = postgres ] && ! only_asks "$@"; then
 		if [ "$(id -u)" = 0 ]; then
 			make_directories
-			exec gosu postgres "$BASH_SOURCE" "$@"
+			exec gosu postgres "${BASH_SOURCE[0]}" "$@"
 		fi
 		make_directories
 		if [ ! -s "$PGDATA/PG_VERSION" ]; then
