@@ -1,0 +1,126 @@
+/* cp: files between a service's container and the host. */
+#include "cli/cli.h"
+#include "cli/copy.h"
+
+#include "runtime/runtime.h"
+
+#include <fcntl.h>
+
+struct cp_args {
+	bool all, archive, follow;
+	struct option_int index;
+};
+
+#define O(field) offsetof(struct cp_args, field)
+static const struct option cp_options[] = {
+	{ 0, "all", OPTION_FLAG, O(all), NULL, NULL, "Include containers of `run`", 0 },
+	{ 'a', "archive", OPTION_FLAG, O(archive), NULL, NULL, "Keep uid and gid", 0 },
+	{ 'L', "follow-link", OPTION_FLAG, O(follow), NULL, NULL,
+	  "Follow a symbolic link given as source", 0 },
+	{ 0, "index", OPTION_INT, O(index), "N", NULL, "Which replica of the service", 0 },
+	{ .name = NULL },
+};
+
+/* "service:path", or NULL for a path of the host: one that is absolute, "-", or has a slash before
+ * the colon. */
+static const char *split(const char *text, char **ret_service)
+{
+	const char *colon = strchr(text, ':'), *slash = strchr(text, '/');
+	if (!colon || colon == text || (slash && slash < colon))
+		return NULL;
+	*ret_service = xstrndup(text, (size_t)(colon - text));
+	return colon + 1;
+}
+
+struct container_end {
+	int root, userns;
+};
+
+static void container_end_done(struct container_end *end)
+{
+	fd_close(end->root);
+	fd_close(end->userns);
+}
+
+static int open_userns(const struct container *c, const struct spec *spec, int *ret,
+		       struct err *err)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/ns/user", c->pid);
+	if (!spec->idmap.count)
+		return 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, errno, "open the user namespace of '%s'", c->name);
+	*ret = fd;
+	return 0;
+}
+
+/* The replica, running or not. */
+static int find(struct cli *cli, const char *service, const struct cp_args *o,
+		struct container **ret, struct err *err)
+{
+	cleanup_containers struct containers found = { 0 };
+	cleanup_strv struct strv services = strv_split(service, '\n');
+	int r = cli_containers(cli, &services, &found, err);
+	if (r < 0)
+		return r;
+	vec_each(c, &found.items) {
+		if (((*c)->oneoff && !o->all) || (o->index.value && (*c)->number != o->index.value))
+			continue;
+		*ret = ptr_take(*c);
+		return 0;
+	}
+	return err_not_found(err, "no container found for service \"%s\"", service);
+}
+
+static int open_end(struct cli *cli, const char *service, const struct cp_args *o,
+		    struct container_end *ret, struct err *err)
+{
+	cleanup(container_free_cleanup) struct container *c = NULL;
+	cleanup_spec struct spec spec = { 0 };
+	int r = find(cli, service, o, &c, err);
+	if (r == 0)
+		r = state_spec_load(&cli->paths, c, &spec, err);
+	if (r < 0)
+		return r;
+	if (c->state != CONTAINER_RUNNING && c->state != CONTAINER_PAUSED)
+		return runtime_mount_root(&spec, &ret->root, err);
+	r = open_userns(c, &spec, &ret->userns, err);
+	return r < 0 ? r : runtime_open_root(c->pid, c->start_time, &ret->root, err);
+}
+
+static int cp_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
+{
+	const struct cp_args *o = options;
+	cleanup(container_end_done) struct container_end inside = { FD_NONE, FD_NONE };
+	cleanup_free char *from_service = NULL, *to_service = NULL;
+	const char *from = split(args->v[0], &from_service), *to = split(args->v[1], &to_service);
+	if (!from == !to)
+		return err_usage(err, "one of SOURCE and DESTINATION must be SERVICE:PATH, the "
+				      "other a path of the host");
+	int r = cli_need_root(err);
+	if (r == 0)
+		r = open_end(cli, from ? from_service : to_service, o, &inside, err);
+	if (r < 0)
+		return r;
+	struct copy_end there = { .root = inside.root,
+				  .userns = inside.userns,
+				  .path = from ? from : to };
+	struct copy_end here = { .root = FD_NONE,
+				 .userns = FD_NONE,
+				 .path = from ? args->v[1] : args->v[0] };
+	unsigned flags = (o->archive ? COPY_OWNERS : 0) | (o->follow ? COPY_FOLLOW : 0);
+	return copy_tree(from ? &there : &here, from ? &here : &there, flags, err);
+}
+
+const struct cmd cmd_cp = {
+	.name = "cp",
+	.summary = "Copy files between a service's container and the host",
+	.args = "SERVICE:SRC_PATH DEST_PATH|-  or  SRC_PATH|- SERVICE:DEST_PATH",
+	.options = cp_options,
+	.options_size = sizeof(struct cp_args),
+	.min_args = 2,
+	.max_args = 2,
+	.flags = CMD_NAME | CMD_ALL_SERVICES,
+	.run = cp_run,
+};
