@@ -5,9 +5,12 @@
 
 #define CMDS(X)                                                                                    \
 	X(attach)                                                                                  \
+	X(cp)                                                                                      \
 	X(exec)                                                                                    \
 	X(logs)                                                                                    \
 	X(plan)                                                                                    \
+	X(run)                                                                                     \
+	X(up)                                                                                      \
 	X(version)
 
 #define X(name) extern const struct cmd cmd_##name;
