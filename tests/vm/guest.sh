@@ -1,0 +1,62 @@
+#!/bin/sh
+# The guest's init: prepares a pure cgroup v2 machine, runs the checks, powers off.
+export PATH=/bin:/usr/bin HOME=/root
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mkdir -p /dev/pts /dev/shm
+mount -t devpts devpts /dev/pts
+mount -t tmpfs shm /dev/shm
+mount -t tmpfs run /run
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+while read -r m; do insmod "/lib/modules/$m" 2>/dev/null; done </modules
+ip link set lo up 2>/dev/null || ifconfig lo 127.0.0.1 up
+
+passed=0 failed=0
+check() { # NAME COMMAND...
+	name=$1 && shift
+	if "$@" >/tmp/out 2>&1; then
+		passed=$((passed + 1)) && echo "ok   $name"
+	else
+		failed=$((failed + 1)) && echo "FAIL $name" && sed 's/^/     /' /tmp/out | tail -20
+	fi
+}
+
+equal() { [ "$1" = "$2" ] || { echo "want '$2', got '$1'"; false; }; }
+
+echo "guest: $(uname -r), cgroup2: $(cat /sys/fs/cgroup/cgroup.controllers)"
+for t in /usr/bin/test-*; do check "unit $(basename "$t")" "$t"; done
+
+cd /test
+cat >compose.yaml <<'Y'
+name: vm
+services:
+  web:
+    image: test:latest
+    command: ["sh", "-c", "exec httpd -f -p 80"]
+    mem_limit: 64m
+    pids_limit: 50
+    cpus: 0.5
+    healthcheck: { test: ["CMD", "true"], interval: 1s }
+  hog:
+    image: test:latest
+    command: ["sh", "-c", "dd if=/dev/zero of=/dev/shm/x bs=1M count=60"]
+    mem_limit: 16m
+    profiles: [hog]
+Y
+check "import" stave image import image.tar test:latest
+check "up" stave up -d --wait
+check "memory.max" equal "$(stave exec -T web cat /sys/fs/cgroup/memory.max)" 67108864
+check "pids.max" equal "$(stave exec -T web cat /sys/fs/cgroup/pids.max)" 50
+check "cpu.max" equal "$(stave exec -T web cat /sys/fs/cgroup/cpu.max)" "50000 100000"
+check "user namespace" sh -c 'stave exec -T web cat /proc/self/uid_map | grep -qv "0 *0 *4294967295"'
+check "device denied" sh -c '! stave exec -T -u 0 web sh -c "cat /dev/vda"'
+check "ps" sh -c 'stave ps | grep -q healthy'
+check "memory kill is reported" sh -c 'stave --profile hog up -d hog; sleep 3; stave --profile hog ps -a --format json | grep -q 137'
+check "restart" stave restart -t 1 web
+check "down" stave down -t 1 -v
+check "no cgroup is left" sh -c '! find /sys/fs/cgroup -name "*stave*" | grep .'
+check "no link is left" sh -c '! ls /sys/class/net | grep -E "^(stv|sv)"'
+check "no mount is left" sh -c '! grep stave /proc/mounts'
+echo "$passed passed, $failed failed"
+poweroff -f
