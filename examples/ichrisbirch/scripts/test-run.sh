@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 compose() {
 	"${COMPOSE:-stave}" --env-file .test.env -f docker-compose.yml -f docker-compose.test.yml "$@"
 }
-compose build && compose run --rm test-runner pytest -q "${@:-tests}"
+compose run --rm test-runner pytest -q -p no:cacheprovider "${@:-tests}"
 status=$?
 compose down -v
 exit $status
