@@ -41,6 +41,13 @@ const struct option global_options[] = {
 	{ .name = NULL },
 };
 
+const struct option inherited_options[] = {
+	{ 0, "dry-run", OPTION_FLAG, GLOBAL(dry_run), NULL, NULL,
+	  "Show what would be done, and why, and do nothing", 0 },
+	{ 'h', "help", OPTION_FLAG, GLOBAL(help), NULL, NULL, "Show this help", 0 },
+	{ .name = NULL },
+};
+
 /* Which exit status a failure ends with; CONTAINER failures of run and exec bring their own. */
 static const int exit_status[ERR_KIND_MAX_] = {
 	[ERR_NONE] = 0,	     [ERR_SYSTEM] = 1,	 [ERR_USAGE] = 1,	[ERR_INPUT] = 1,
@@ -146,18 +153,17 @@ static int run_cmd(struct cli *cli, const struct cmd *cmd, const struct strv *ar
 	cleanup_free void *values = xcalloc(1, cmd->options_size + 1);
 	cleanup_strv struct strv rest = { 0 };
 	cleanup_free char *who = xasprintf("stave %s", cmd->name);
-	for (size_t i = first; i < args->n && strcmp(args->v[i], "--") != 0; i++) {
-		if (args->v[i][0] != '-' && (cmd->flags & CMD_STOP_AT_ARG))
-			break;
-		if (strcmp(args->v[i], "--help") == 0) {
-			help_cmd(cmd);
-			return 0;
-		}
-	}
+	struct option_scope inherited = { inherited_options, &cli->global, NULL };
+	struct option_scope own = { cmd->options, values, &inherited };
 	if (cmd->options)
 		options_defaults(cmd->options, values);
-	int r = options_parse(cmd->options, args, first, (cmd->flags & CMD_STOP_AT_ARG) != 0,
-			      values, NULL, &rest, who, err);
+	int r = options_parse(&own, args, first, (cmd->flags & CMD_STOP_AT_ARG) != 0, NULL, &rest,
+			      who, err);
+	if (r == 0 && cli->global.help) {
+		help_cmd(cmd);
+		options_done(cmd->options, values);
+		return 0;
+	}
 	if (r == 0 && ((int)rest.n < cmd->min_args ||
 		       (cmd->max_args != ARGS_ANY && (int)rest.n > cmd->max_args)))
 		r = err_usage(err, "'%s' takes %s (see '%s --help')", who,
@@ -197,9 +203,10 @@ static int dispatch(struct cli *cli, const struct strv *args, struct err *err)
 {
 	size_t next, used = 0;
 	cleanup_strv struct strv none = { 0 };
+	struct option_scope global = { global_options, &cli->global, NULL };
 	options_defaults(global_options, &cli->global);
-	int r = options_parse(global_options, args, skip_prefix(args, 1), true, &cli->global, &next,
-			      &none, "stave", err);
+	int r = options_parse(&global, args, skip_prefix(args, 1), true, &next, &none, "stave",
+			      err);
 	if (r < 0)
 		return r;
 	r = find_terminal(cli, err);
@@ -210,8 +217,7 @@ static int dispatch(struct cli *cli, const struct strv *args, struct err *err)
 	find_paths(cli);
 	if (next ==
 	    skip_prefix(args, next) - 1) { /* global options, then `compose`, then more of them */
-		r = options_parse(global_options, args, next + 1, true, &cli->global, &next, &none,
-				  "stave", err);
+		r = options_parse(&global, args, next + 1, true, &next, &none, "stave", err);
 		if (r < 0)
 			return r;
 	}

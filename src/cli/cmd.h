@@ -87,13 +87,22 @@ struct cmd {
 /* Every verb, sorted by name, ended by NULL. */
 extern const struct cmd *const cmds[];
 extern const struct option global_options[];
+/* Those of the global ones that may stand behind the verb, too: --dry-run, --help. */
+extern const struct option inherited_options[];
 
-/* Parses args[0..n) by the table into `values` (at least as large as the offsets say; defaults are
- * applied first). What is no option goes to rest (borrowed strings are copied). `values` borrows
- * from args. */
-int options_parse(const struct option *table, const struct strv *args, size_t first,
-		  bool stop_at_arg, void *values, size_t *ret_next, struct strv *rest,
-		  const char *who, struct err *err);
+/* Tables that are asked one after the other: a verb's own, then what every verb takes. */
+struct option_scope {
+	const struct option *table;
+	void *values;
+	const struct option_scope *outer; /* or NULL */
+};
+
+/* Parses args[first..n) into the scopes' values (at least as large as the offsets say; defaults
+ * were applied with options_defaults). What is no option goes to rest (copied), or, with ret_next,
+ * ends the parsing: its index. Text values are borrowed from args. */
+int options_parse(const struct option_scope *scope, const struct strv *args, size_t first,
+		  bool stop_at_arg, size_t *ret_next, struct strv *rest, const char *who,
+		  struct err *err);
 void options_defaults(const struct option *table, void *values);
 void options_done(const struct option *table, void *values);
 

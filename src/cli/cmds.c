@@ -5,13 +5,33 @@
 
 #define CMDS(X)                                                                                    \
 	X(attach)                                                                                  \
+	X(completion)                                                                              \
 	X(cp)                                                                                      \
+	X(create)                                                                                  \
+	X(docker_cli_plugin_metadata)                                                              \
+	X(down)                                                                                    \
+	X(events)                                                                                  \
 	X(exec)                                                                                    \
+	X(kill)                                                                                    \
 	X(logs)                                                                                    \
+	X(ls)                                                                                      \
+	X(pause)                                                                                   \
 	X(plan)                                                                                    \
+	X(port)                                                                                    \
+	X(ps)                                                                                      \
+	X(restart)                                                                                 \
+	X(rm)                                                                                      \
 	X(run)                                                                                     \
+	X(scale)                                                                                   \
+	X(start)                                                                                   \
+	X(stats)                                                                                   \
+	X(stop)                                                                                    \
+	X(top)                                                                                     \
+	X(unpause)                                                                                 \
 	X(up)                                                                                      \
-	X(version)
+	X(version)                                                                                 \
+	X(volumes)                                                                                 \
+	X(wait)
 
 #define X(name) extern const struct cmd cmd_##name;
 CMDS(X)

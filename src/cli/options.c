@@ -8,33 +8,39 @@ static void *at(void *values, const struct option *o)
 	return (char *)values + o->offset;
 }
 
-static const struct option *by_name(const struct option *table, const char *name, size_t len)
+/* The option and the scope that has it: the inner one first. */
+static const struct option *by_name(const struct option_scope **scope, const char *name, size_t len)
 {
-	for (const struct option *o = table; o && o->name; o++)
-		if (strlen(o->name) == len && memcmp(o->name, name, len) == 0)
-			return o;
+	for (; *scope; *scope = (*scope)->outer)
+		for (const struct option *o = (*scope)->table; o && o->name; o++)
+			if (strlen(o->name) == len && memcmp(o->name, name, len) == 0)
+				return o;
 	return NULL;
 }
 
-static const struct option *by_letter(const struct option *table, char letter)
+static const struct option *by_letter(const struct option_scope **scope, char letter)
 {
-	for (const struct option *o = table; o && o->name; o++)
-		if (o->letter && o->letter == letter)
-			return o;
+	for (; *scope; *scope = (*scope)->outer)
+		for (const struct option *o = (*scope)->table; o && o->name; o++)
+			if (o->letter && o->letter == letter)
+				return o;
 	return NULL;
 }
 
-static const char *nearest(const struct option *table, const char *name)
+static const char *nearest(const struct option_scope *scope, const char *name)
 {
 	const char *best = NULL;
 	size_t best_distance = strlen(name) / 3 + 1;
-	for (const struct option *o = table; o && o->name; o++) {
-		size_t d = str_distance(name, o->name, best_distance);
-		if (d <= best_distance && !(o->flags & OPTION_HIDDEN)) {
-			best = o->name;
-			best_distance = d;
+	for (; scope; scope = scope->outer)
+		for (const struct option *o = scope->table; o && o->name; o++) {
+			size_t d = str_distance(name, o->name, best_distance);
+			if (o->flags & OPTION_HIDDEN)
+				continue;
+			if (d < best_distance || (d == best_distance && !best)) {
+				best = o->name;
+				best_distance = d;
+			}
 		}
-	}
 	return best;
 }
 
@@ -108,15 +114,16 @@ static int bad_value(const struct option *o, const char *value, const char *who,
 			 o->name, who);
 }
 
-static int long_option(const struct option *table, const struct strv *args, size_t *i, void *values,
+static int long_option(const struct option_scope *scopes, const struct strv *args, size_t *i,
 		       const char *who, struct err *err)
 {
 	const char *word = args->v[*i] + 2, *equals = strchr(word, '=');
 	size_t len = equals ? (size_t)(equals - word) : strlen(word);
-	const struct option *o = by_name(table, word, len);
+	const struct option_scope *scope = scopes;
+	const struct option *o = by_name(&scope, word, len);
 	if (!o) {
 		cleanup_free char *name = xstrndup(word, len);
-		const char *near = nearest(table, name);
+		const char *near = nearest(scopes, name);
 		return err_usage(err, "unknown flag: --%s%s%s%s (see '%s --help')", name,
 				 near ? "; did you mean --" : "", near ? near : "", near ? "?" : "",
 				 who);
@@ -128,21 +135,22 @@ static int long_option(const struct option *table, const struct strv *args, size
 					 o->name, who);
 		value = args->v[++*i];
 	}
-	return set(o, values, value) < 0 ? bad_value(o, value, who, err) : 0;
+	return set(o, scope->values, value) < 0 ? bad_value(o, value, who, err) : 0;
 }
 
 /* "-it", "-f file", "-ffile", "-t=5". */
-static int short_options(const struct option *table, const struct strv *args, size_t *i,
-			 void *values, const char *who, struct err *err)
+static int short_options(const struct option_scope *scopes, const struct strv *args, size_t *i,
+			 const char *who, struct err *err)
 {
 	for (const char *p = args->v[*i] + 1; *p; p++) {
-		const struct option *o = by_letter(table, *p);
+		const struct option_scope *scope = scopes;
+		const struct option *o = by_letter(&scope, *p);
 		if (!o)
 			return err_usage(err,
 					 "unknown shorthand flag: '%c' in %s (see '%s --help')", *p,
 					 args->v[*i], who);
 		if (!takes_value(o) && p[1] != '=') {
-			if (set(o, values, NULL) < 0)
+			if (set(o, scope->values, NULL) < 0)
 				return bad_value(o, NULL, who, err);
 			continue;
 		}
@@ -156,14 +164,14 @@ static int short_options(const struct option *table, const struct strv *args, si
 						 *p, who);
 			value = args->v[++*i];
 		}
-		return set(o, values, value) < 0 ? bad_value(o, value, who, err) : 0;
+		return set(o, scope->values, value) < 0 ? bad_value(o, value, who, err) : 0;
 	}
 	return 0;
 }
 
-int options_parse(const struct option *table, const struct strv *args, size_t first,
-		  bool stop_at_arg, void *values, size_t *ret_next, struct strv *rest,
-		  const char *who, struct err *err)
+int options_parse(const struct option_scope *scope, const struct strv *args, size_t first,
+		  bool stop_at_arg, size_t *ret_next, struct strv *rest, const char *who,
+		  struct err *err)
 {
 	size_t i;
 	for (i = first; i < args->n; i++) {
@@ -174,9 +182,9 @@ int options_parse(const struct option *table, const struct strv *args, size_t fi
 			break;
 		}
 		if (str_starts(word, "--"))
-			r = long_option(table, args, &i, values, who, err);
+			r = long_option(scope, args, &i, who, err);
 		else if (word[0] == '-' && word[1])
-			r = short_options(table, args, &i, values, who, err);
+			r = short_options(scope, args, &i, who, err);
 		else if (stop_at_arg)
 			break;
 		else

@@ -1,0 +1,54 @@
+#include "cli/apply.h"
+
+#include "base/parse.h"
+#include "cli/interrupt.h"
+#include "cli/planview.h"
+#include "cli/progress.h"
+
+int apply_goal(struct cli *cli, const struct goal *goal, struct err *err)
+{
+	cleanup(client_free_cleanup) struct client *client = NULL;
+	cleanup_fd int interrupt_fd = FD_NONE;
+	if (cli->global.dry_run)
+		return planview_run(cli, goal, "text", err);
+	int r = cli_need_root(err);
+	if (r == 0)
+		r = interrupt_open(&interrupt_fd, err);
+	if (r == 0)
+		r = client_open(&cli->paths, cli->project_name, CLIENT_SPAWN, &client, err);
+	if (r < 0)
+		return r;
+	struct progress *progress = progress_new(cli, 0);
+	r = client_apply(client, cli->project, goal, interrupt_fd, progress_event, progress, err);
+	progress_done(progress);
+	return r;
+}
+
+int apply_client(struct cli *cli, struct client **ret, struct err *err)
+{
+	cleanup_err struct err none = ERR_INIT;
+	int r = cli_need_root(err);
+	if (r < 0)
+		return r;
+	r = client_open(&cli->paths, cli->project_name, 0, ret, &none);
+	if (r == 0 || none.kind == ERR_NOT_FOUND)
+		return 0;
+	return err_move(err, &none);
+}
+
+int apply_scale(const struct strv *words, const char *option, struct goal *goal, struct err *err)
+{
+	enum { REPLICAS_MAX = 10000 }; /* more than addresses, ports or memory would last for */
+	for (size_t i = 0; i < words->n; i++) {
+		const char *text = words->v[i], *equals = strchr(text, '=');
+		int64_t n;
+		if (!equals || equals == text || parse_i64(equals + 1, 0, REPLICAS_MAX, &n) < 0)
+			return err_usage(err, "invalid value '%s'%s%s%s: expected SERVICE=N", text,
+					 option ? " for '" : "", option ? option : "",
+					 option ? "'" : "");
+		struct goal_scale *scale = vec_add(&goal->scale);
+		scale->service = xstrndup(text, (size_t)(equals - text));
+		scale->replicas = (uint32_t)n;
+	}
+	return 0;
+}

@@ -1,0 +1,73 @@
+/* rm: stopped containers go. */
+#include "cli/apply.h"
+
+#include <stdio.h>
+
+struct rm_args {
+	bool all, force, stop, volumes;
+};
+
+#define O(field) offsetof(struct rm_args, field)
+static const struct option rm_options[] = {
+	{ 'a', "all", OPTION_FLAG, O(all), NULL, NULL, "No effect", OPTION_HIDDEN },
+	{ 'f', "force", OPTION_FLAG, O(force), NULL, NULL, "Do not ask to confirm removal", 0 },
+	{ 's', "stop", OPTION_FLAG, O(stop), NULL, NULL,
+	  "Stop the containers, if required, before removing", 0 },
+	{ 'v', "volumes", OPTION_FLAG, O(volumes), NULL, NULL,
+	  "Remove anonymous volumes of the containers, too", 0 },
+	{ .name = NULL },
+};
+
+static bool removable(const struct container *c, const struct rm_args *o)
+{
+	return o->stop || c->state == CONTAINER_CREATED || c->state == CONTAINER_EXITED ||
+	       c->state == CONTAINER_DEAD;
+}
+
+/* Asks on the terminal; anything but yes, and an end of the input, is no. */
+static bool confirmed(const struct strv *names)
+{
+	char answer[16];
+	cleanup_free char *list = strv_join(names, ", ");
+	fprintf(stderr, "Going to remove %s\nAre you sure? [yN] ", list);
+	fflush(stderr);
+	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+static int rm_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
+{
+	const struct rm_args *o = options;
+	struct goal goal = {
+		.kind = GOAL_RM,
+		.services = *args,
+		.stop_first = o->stop,
+		.volumes = o->volumes,
+	};
+	cleanup_containers struct containers found = { 0 };
+	cleanup_strv struct strv names = { 0 };
+	int r = cli_containers(cli, args, &found, err);
+	if (r < 0)
+		return r;
+	vec_each(c, &found.items)
+		if (removable(*c, o))
+			strv_add(&names, (*c)->name);
+	if (!names.n) {
+		fprintf(stderr, "No stopped containers\n");
+		return 0;
+	}
+	if (!o->force && !cli->global.dry_run && !confirmed(&names))
+		return 0;
+	return apply_goal(cli, &goal, err);
+}
+
+const struct cmd cmd_rm = {
+	.name = "rm",
+	.summary = "Remove stopped service containers",
+	.args = "[SERVICE...]",
+	.details = "Anonymous volumes stay unless -v is given; what is not in a volume is lost.",
+	.options = rm_options,
+	.options_size = sizeof(struct rm_args),
+	.max_args = ARGS_ANY,
+	.flags = CMD_NAME | CMD_ALL_SERVICES,
+	.run = rm_run,
+};

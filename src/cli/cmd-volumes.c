@@ -1,0 +1,105 @@
+/* volumes: the project's volumes. */
+#include "cli/cli.h"
+#include "cli/listing.h"
+
+#include "volume/volume.h"
+
+#include <stdio.h>
+
+struct volumes_args {
+	bool quiet;
+	const char *format;
+};
+
+static const struct option volumes_options[] = {
+	{ 0, "format", OPTION_TEXT, offsetof(struct volumes_args, format), "FORMAT", "table",
+	  "table, json, 'table TEMPLATE' or TEMPLATE", 0 },
+	{ 'q', "quiet", OPTION_FLAG, offsetof(struct volumes_args, quiet), NULL, NULL,
+	  "Only display volume names", 0 },
+	{ .name = NULL },
+};
+
+static const struct listing_column columns[] = {
+	{ "DRIVER", "Driver" },
+	{ "VOLUME NAME", "Name" },
+	{ NULL, NULL },
+};
+
+/* With services named: only what their containers mount. */
+static bool mounted(const struct containers *found, const char *volume)
+{
+	vec_each(c, &found->items)
+		vec_each(v, &(*c)->volumes)
+			if (str_eq(v->name, volume))
+				return true;
+	return false;
+}
+
+static char *labels_text(const json_t *labels)
+{
+	cleanup_str struct str out = STR_INIT;
+	const char *key;
+	json_t *value;
+	json_object_foreach((json_t *)labels, key, value)
+		str_addf(&out, "%s%s=%s", out.len ? "," : "", key,
+			 json_is_string(value) ? json_string_value(value) : "");
+	return str_take(&out);
+}
+
+static json_t *row_for(const struct volume *v)
+{
+	cleanup_free char *labels = labels_text(v->labels);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "Availability",
+			 "N/A", "Driver", v->driver ? v->driver : "local", "Group", "N/A", "Labels",
+			 labels, "Links", "N/A", "Mountpoint", v->path, "Name", v->name, "Scope",
+			 "local", "Size", "N/A", "Status", "N/A");
+}
+
+static int gather(struct cli *cli, const struct strv *services, json_t *rows, struct err *err)
+{
+	cleanup_containers struct containers found = { 0 };
+	cleanup_strv struct strv names = { 0 };
+	int r = cli_containers(cli, services, &found, err);
+	if (r == 0)
+		r = volume_list(cli->paths.root, &names, err);
+	for (size_t i = 0; r == 0 && i < names.n; i++) {
+		cleanup_volume struct volume v = { 0 };
+		cleanup_err struct err gone = ERR_INIT;
+		/* One that is removed meanwhile is not there. */
+		if (volume_load(cli->paths.root, names.v[i], &v, &gone) < 0)
+			continue;
+		bool ours = str_eq(v.project, cli->project_name);
+		if (services->n ? mounted(&found, v.name) : ours || mounted(&found, v.name))
+			json_array_append_new(rows, row_for(&v));
+	}
+	return r;
+}
+
+static int volumes_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
+{
+	const struct volumes_args *o = options;
+	cleanup_json json_t *rows = json_array();
+	const json_t *row;
+	size_t i;
+	int r = gather(cli, args, rows, err);
+	if (r < 0)
+		return r;
+	if (!o->quiet) {
+		struct listing listing = { .columns = columns, .rows = rows };
+		return listing_print(&listing, o->format, err);
+	}
+	json_array_foreach(rows, i, row)
+		puts(json_str(row, "Name", ""));
+	return 0;
+}
+
+const struct cmd cmd_volumes = {
+	.name = "volumes",
+	.summary = "List volumes",
+	.args = "[SERVICE...]",
+	.options = volumes_options,
+	.options_size = sizeof(struct volumes_args),
+	.max_args = ARGS_ANY,
+	.flags = CMD_NAME,
+	.run = volumes_run,
+};
