@@ -1,0 +1,132 @@
+# For every black-box test: `load helper` at the top of the file.
+#
+# A test file has its own state (STAVE_ROOT, STAVE_RUN) and its own network namespace, so that files run in parallel, may
+# all publish port 8080, and what they leave behind can be told exactly. `stave` is the program under test in that
+# namespace, `outside CMD...` runs a command there, `compose <<E` writes compose.yaml in the test's own directory, and the image
+# `test` (busybox) is there.
+#
+# teardown_file takes every project down and fails the file when a process, mount, cgroup, link or nftables table is left.
+
+STAVE=${STAVE:-$BATS_TEST_DIRNAME/../../build/stave}
+
+need_root() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+}
+
+setup_file() {
+	[ "$(id -u)" = 0 ] || return 0
+	T=$(mktemp -d "/var/tmp/stave-bats.XXXXXX")
+	export T STAVE_ROOT=$T/root STAVE_RUN=$T/run COMPOSE_ANSI=never
+	unset COMPOSE_FILE COMPOSE_PROJECT_NAME COMPOSE_PROFILES
+	unshare --net sleep 3600 3>&- >/dev/null 2>&1 &
+	export NETNS_PID=$!
+	until [ "$(readlink /proc/$NETNS_PID/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.01; done
+	outside ip link set lo up
+	test_image
+	if declare -F setup_more >/dev/null; then setup_more; fi
+}
+
+teardown_file() {
+	[ "$(id -u)" = 0 ] || return 0
+	local project
+	for project in $(ls "$STAVE_ROOT/projects" 2>/dev/null); do
+		stave -p "$project" down -v -t 0 --remove-orphans >/dev/null 2>&1 || true
+	done
+	leftovers >"$T/left"
+	kill "$NETNS_PID" 2>/dev/null || true
+	if [ -s "$T/left" ]; then
+		echo "left behind:" >&2
+		cat "$T/left" >&2
+		return 1
+	fi
+	rm -rf --one-file-system "$T"
+}
+
+setup() {
+	need_root
+	PROJECT=t$BATS_TEST_NUMBER
+	DIR=$T/$PROJECT
+	mkdir -p "$DIR"
+	cd "$DIR" || return 1
+	export COMPOSE_PROJECT_NAME=$PROJECT
+	if declare -F setup_test >/dev/null; then setup_test; fi
+}
+
+outside() {
+	nsenter --net="/proc/$NETNS_PID/ns/net" -- "$@"
+}
+
+stave() {
+	outside "$STAVE" "$@" 3>&-
+}
+
+compose() {
+	cat >"$DIR/compose.yaml"
+}
+
+# The image `test`: busybox with its applets, nothing else.
+test_image() {
+	local tar=${TMPDIR:-/tmp}/stave-test-image-$(sha256sum /bin/busybox | cut -c1-16).tar root applet
+	if [ ! -f "$tar" ]; then
+		root=$(mktemp -d)
+		mkdir -p "$root"/{bin,etc,tmp,root,var/www}
+		chmod 1777 "$root/tmp"
+		cp /bin/busybox "$root/bin/"
+		for applet in $(/bin/busybox --list); do ln -sf busybox "$root/bin/$applet"; done
+		printf 'root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n' >"$root/etc/passwd"
+		printf 'root:x:0:\nuser:x:1000:\nextra:x:2000:user\n' >"$root/etc/group"
+		tar -C "$root" --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -cf "$tar.$$" .
+		mv "$tar.$$" "$tar"
+		rm -rf --one-file-system "$root"
+	fi
+	stave image import "$tar" test:latest --change 'CMD ["sh"]' --change 'ENV PATH=/bin' >/dev/null
+}
+
+# What of ours is still there, one line each: everything that bears the name of this file's state directory or stands in its
+# network namespace.
+leftovers() {
+	local i
+	for i in $(seq 30); do # a supervisor with nothing to do takes a moment to go
+		[ -n "$(our_processes)" ] || break
+		sleep 0.1
+	done
+	our_processes | sed 's/^/process /'
+	grep -F " $T/" /proc/self/mountinfo | awk '{print "mount " $5}'
+	find /sys/fs/cgroup -type d -path '*stave*' 2>/dev/null | grep -F "$(basename "$T")" | sed 's/^/cgroup /'
+	outside ip -o link show | awk -F': ' '$2 !~ /^lo$/ {print "link " $2}' | grep -E 'link (stv|sv)'
+	outside nft list tables 2>/dev/null | grep stave | sed 's/^/nft /'
+	find "$STAVE_ROOT/projects" "$STAVE_ROOT/volumes" "$STAVE_ROOT/networks" "$STAVE_ROOT/idmaps" "$STAVE_RUN/projects" \
+		-mindepth 1 -maxdepth 1 2>/dev/null | sed 's/^/file /'
+}
+
+our_processes() {
+	local pid
+	for pid in $(pgrep -x stave); do
+		tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qxF "STAVE_ROOT=$STAVE_ROOT" &&
+			echo "$pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+	done
+}
+
+# wait_until SECONDS CMD...: polls until the command succeeds.
+wait_until() {
+	local end=$(($(date +%s) + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$(date +%s)" -lt "$end" ] || {
+			echo "gave up waiting for: $*"
+			return 1
+		}
+		sleep 0.05
+	done
+}
+
+# container SLOT FIELD: a field of a container's state record, e.g. `container web-1 pid`.
+container() {
+	stave ps -a --format json "${1%-*}" | python3 -c '
+import json, sys
+slot, field = sys.argv[1:]
+rows = [json.loads(l) for l in sys.stdin if l.strip()]
+for row in rows:
+    if row["Name"].endswith(slot): print(row[field]); break
+else: sys.exit(f"no container {slot}")' "$1" "$2"
+}
