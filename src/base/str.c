@@ -164,29 +164,32 @@ bool str_utf8(const char *s, size_t len, bool printable)
 	return true;
 }
 
-/* Levenshtein over one row. Names are short; longer ones are "far away" by definition. */
+/* Insertions, deletions, replacements and swaps of neighbours each count one, as each is one slip
+ * of the fingers. Three rows are enough. Names are short; longer ones are "far away" by definition.
+ */
 size_t str_distance(const char *a, const char *b, size_t limit)
 {
 	enum { LONGEST = 64 };
 	size_t n = strlen(a), m = strlen(b);
-	size_t row[LONGEST + 1];
+	size_t rows[3][LONGEST + 1];
 
 	if (n > LONGEST || m > LONGEST || (n > m ? n - m : m - n) > limit)
 		return limit + 1;
 	for (size_t j = 0; j <= m; j++)
-		row[j] = j;
+		rows[0][j] = j;
 	for (size_t i = 1; i <= n; i++) {
-		size_t diagonal = row[0];
+		size_t *row = rows[i % 3], *above = rows[(i - 1) % 3];
 		row[0] = i;
 		for (size_t j = 1; j <= m; j++) {
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			diagonal = row[j];
+			size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
+			best = above[j] + 1 < best ? above[j] + 1 : best;
+			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+				size_t swapped = rows[(i + 1) % 3][j - 2] + 1;
+				best = swapped < best ? swapped : best;
+			}
 			row[j] = best;
 		}
 	}
-	return row[m] <= limit ? row[m] : limit + 1;
+	return rows[n % 3][m] <= limit ? rows[n % 3][m] : limit + 1;
 }

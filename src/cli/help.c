@@ -99,7 +99,9 @@ const char *cmd_nearest(const char *name)
 	size_t best_distance = strlen(name) / 3 + 1;
 	for (const struct cmd *const *c = cmds; *c; c++) {
 		size_t d = str_distance(name, (*c)->name, best_distance);
-		if (d <= best_distance && !((*c)->flags & CMD_HIDDEN)) {
+		if ((*c)->flags & CMD_HIDDEN)
+			continue;
+		if (d < best_distance || (d == best_distance && !best)) {
 			best = (*c)->name;
 			best_distance = d;
 		}

@@ -161,8 +161,9 @@ static void distances_for_did_you_mean(void **state)
 		size_t limit, want;
 	} cases[] = {
 		{ "", "", 2, 0 },	    { "image", "image", 2, 0 },
-		{ "imgae", "image", 2, 2 }, { "port", "ports", 2, 1 },
+		{ "imgae", "image", 2, 1 }, { "port", "ports", 2, 1 },
 		{ "ports", "port", 2, 1 },  { "kitten", "sitting", 5, 3 },
+		{ "ab", "ba", 2, 1 },	    { "acb", "cab", 2, 1 },
 		{ "abc", "xyz", 2, 3 },	    { "a", "abcdef", 2, 3 },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
