@@ -14,8 +14,8 @@
 const struct option global_options[] = {
 	{ 0, "all-resources", OPTION_FLAG, GLOBAL(all_resources), NULL, NULL,
 	  "Include all resources, even those not used by services", 0 },
-	{ 0, "ansi", OPTION_TEXT, GLOBAL(ansi), "WHEN", "auto",
-	  "Control characters: never, always, auto", 0 },
+	{ 0, "ansi", OPTION_TEXT, GLOBAL(ansi), "WHEN", NULL,
+	  "Control characters: never, always, auto (default auto)", 0 },
 	{ 0, "compatibility", OPTION_FLAG, GLOBAL(compatibility), NULL, NULL,
 	  "Accepted for compatibility", 0 },
 	{ 0, "debug", OPTION_FLAG, GLOBAL(debug), NULL, NULL, "Trace what is done, on stderr", 0 },
@@ -79,11 +79,24 @@ static void find_paths(struct cli *cli)
 
 static int find_terminal(struct cli *cli, struct err *err)
 {
+	static const char *const progress[] = {
+		"auto", "tty", "plain", "json", "quiet", "rawjson"
+	};
+	bool known = !cli->global.progress;
+	for (size_t i = 0; i < ARRAY_SIZE(progress); i++)
+		known = known || strcmp(cli->global.progress, progress[i]) == 0;
+	if (!known)
+		return err_usage(err,
+				 "invalid value '%s' for '--progress': expected auto, tty, plain, "
+				 "json or quiet",
+				 cli->global.progress);
+	const char *ansi = cli->global.ansi ? cli->global.ansi : getenv("COMPOSE_ANSI");
+	if (str_empty(ansi))
+		ansi = "auto";
 	cli->stdout_tty = isatty(STDOUT_FILENO);
 	cli->stderr_tty = isatty(STDERR_FILENO);
-	const char *ansi = cli->global.ansi;
 	if (strcmp(ansi, "never") == 0)
-		cli->colour = false;
+		cli->ansi_never = true;
 	else if (strcmp(ansi, "always") == 0)
 		cli->colour = true;
 	else if (strcmp(ansi, "auto") == 0)

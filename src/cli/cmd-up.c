@@ -1,13 +1,11 @@
 /* up: make it so; and, unless detached, show what the containers write until they end or we are
  * told to stop. */
-#include "cli/cli.h"
+#include "cli/apply.h"
 #include "cli/interrupt.h"
 #include "cli/logview.h"
 #include "cli/planview.h"
 #include "cli/progress.h"
 #include "cli/provide.h"
-
-#include "base/parse.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -17,7 +15,7 @@ struct up_args {
 		force_recreate, menu;
 	bool no_build, no_color, no_deps, no_prefix, no_recreate, no_start, quiet_build, quiet_pull,
 		remove_orphans;
-	bool renew_volumes, timestamps, wait, watch, yes, dry_run;
+	bool renew_volumes, timestamps, wait, watch, yes;
 	struct strv attach, no_attach, scale;
 	const char *exit_code_from, *pull;
 	struct option_duration timeout, wait_timeout;
@@ -39,8 +37,6 @@ static const struct option up_options[] = {
 	  0 },
 	{ 'd', "detach", OPTION_FLAG, O(detach), NULL, NULL, "Run containers in the background",
 	  0 },
-	{ 0, "dry-run", OPTION_FLAG, O(dry_run), NULL, NULL,
-	  "Show what would be done, and why, and do nothing", 0 },
 	{ 0, "exit-code-from", OPTION_TEXT, O(exit_code_from), "SERVICE", NULL,
 	  "Return the exit code of this service's container; implies --abort-on-container-exit",
 	  0 },
@@ -97,22 +93,6 @@ static int check(const struct up_args *o, struct err *err)
 		return err_usage(err, "--always-recreate-deps and --no-recreate are incompatible");
 	if (o->watch)
 		return err_unsupported(err, "--watch is not supported yet");
-	return 0;
-}
-
-/* "web=3" */
-static int parse_scale(const struct up_args *o, struct goal *goal, struct err *err)
-{
-	for (size_t i = 0; i < o->scale.n; i++) {
-		const char *text = o->scale.v[i], *equals = strchr(text, '=');
-		int64_t n;
-		if (!equals || parse_i64(equals + 1, 0, 10000, &n) < 0)
-			return err_usage(
-				err, "invalid value '%s' for '--scale': expected SERVICE=N", text);
-		struct goal_scale *scale = vec_add(&goal->scale);
-		scale->service = xstrndup(text, (size_t)(equals - text));
-		scale->replicas = (uint32_t)n;
-	}
 	return 0;
 }
 
@@ -287,10 +267,10 @@ static int up_run(struct cli *cli, void *options, const struct strv *args, struc
 	strv_copy(&goal.services, args);
 	int r = check(o, err);
 	if (r == 0)
-		r = parse_scale(o, &goal, err);
+		r = apply_scale(&o->scale, "--scale", &goal, err);
 	if (r < 0)
 		return r;
-	if (o->dry_run || cli->global.dry_run)
+	if (cli->global.dry_run)
 		return planview_run(cli, &goal, "text", err);
 	r = cli_need_root(err);
 	return r < 0 ? r : up(cli, o, args, &goal, err);

@@ -38,6 +38,7 @@ void help_cmd(const struct cmd *cmd)
 		printf("\nOptions:\n");
 		print_options(cmd->options);
 	}
+	printf("\nAnd, as everywhere: --dry-run, --help.\n");
 }
 
 static void print_cmds(const char *group)

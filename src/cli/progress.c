@@ -161,10 +161,8 @@ static const struct {
 	const char *name;
 	enum progress_mode mode;
 } modes[] = {
-	{ "tty", MODE_TTY },
-	{ "plain", MODE_PLAIN },
-	{ "json", MODE_JSON },
-	{ "quiet", MODE_QUIET },
+	{ "tty", MODE_TTY },	  { "plain", MODE_PLAIN }, { "json", MODE_JSON },
+	{ "rawjson", MODE_JSON }, { "quiet", MODE_QUIET },
 };
 
 static enum progress_mode find_mode(const struct cli *cli)
@@ -175,7 +173,7 @@ static enum progress_mode find_mode(const struct cli *cli)
 	for (size_t i = 0; name && i < ARRAY_SIZE(modes); i++)
 		if (strcmp(modes[i].name, name) == 0)
 			return modes[i].mode;
-	return cli->stderr_tty && !str_eq(cli->global.ansi, "never") ? MODE_TTY : MODE_PLAIN;
+	return cli->stderr_tty && !cli->ansi_never ? MODE_TTY : MODE_PLAIN;
 }
 
 static void start_painter(struct progress *p, size_t total)
