@@ -1,0 +1,212 @@
+/* Slots on networks: the lease and the interface. */
+#include "net/lease.h"
+#include "net/link.h"
+#include "net/network.h"
+
+#include "base/fs.h"
+#include "base/hash.h"
+#include "net/port.h"
+#include "net/rules.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+
+static const char opt_prefix[] = "com.docker.network.container_iface_prefix";
+
+/* The host's end of a pair: found again by everybody who knows network and slot. */
+static void host_name(const struct network *n, const char *key, char ret[IFNAMSIZ])
+{
+	char hex[SHA256_HEX];
+	cleanup_free char *text = xasprintf("%s %s", n->record.id, key);
+	hash_hex(text, strlen(text), hex);
+	snprintf(ret, IFNAMSIZ, "sv%.12s", hex);
+}
+
+/* 02:42 and the IPv4 address, as Docker does: neighbours that remember the old container's address
+ * are right about the new one. */
+static void derive_mac(const struct lease *lease, const char *host, uint8_t mac[MAC_SIZE])
+{
+	char hex[SHA256_HEX];
+	mac[0] = 0x02;
+	mac[1] = 0x42;
+	if (lease->ipv4.family) {
+		address__store(&lease->ipv4, mac + 2);
+		return;
+	}
+	hash_hex(host, strlen(host), hex);
+	for (int i = 2; i < MAC_SIZE; i++)
+		mac[i] = (uint8_t)(hex[i] * 16 + hex[i + 8]);
+}
+
+static void fill(const struct network *n, const struct lease *lease, const uint8_t mac[MAC_SIZE],
+		 struct net_address *ret)
+{
+	if (lease->ipv4.family)
+		address__format(&lease->ipv4, ret->ipv4);
+	if (lease->ipv6.family)
+		address__format(&lease->ipv6, ret->ipv6);
+	if (mac)
+		mac__format(mac, ret->mac);
+	ret->prefix4 = (uint8_t)n->pools.v4.subnet.prefix;
+	ret->prefix6 = (uint8_t)n->pools.v6.subnet.prefix;
+}
+
+static char *key_file(const char *key, struct err *err)
+{
+	char *file = net__key_file(key);
+	if (!file)
+		err_input(err, "'%s' is not a slot's name", key);
+	return file;
+}
+
+int net_attach(struct net *net, int netns, const struct net_attach *a, struct net_address *ret,
+	       struct err *err)
+{
+	const struct network *n = NULL;
+	cleanup_free char *file = key_file(a->key, err);
+	if (!file)
+		return -EINVAL;
+	int r = network__get(net, a->network, &n, err);
+	if (r < 0)
+		return r;
+	struct lease lease = { 0 };
+	cleanup_fd int dir = network__dir(net, a->network, err);
+	if (dir < 0)
+		return dir;
+	r = lease__take(dir, &n->pools, file, a->ipv4, a->ipv6, &lease, err);
+	if (r < 0)
+		return err_wrap(err, "network '%s'", a->network);
+	char host[IFNAMSIZ];
+	uint8_t mac[MAC_SIZE];
+	host_name(n, a->key, host);
+	derive_mac(&lease, host, mac);
+	if (a->mac && mac__parse(a->mac, mac) < 0)
+		return err_input(err, "'%s' is not a hardware address", a->mac);
+	bool way_out = a->default_route && !n->record.config.internal;
+	struct link_pair pair = {
+		.host = host,
+		.bridge = n->record.bridge,
+		.ifname = a->ifname,
+		.prefix = json_str(n->record.config.options, opt_prefix, "eth"),
+		.mac = mac,
+		.mtu = n->mtu,
+		.isolated = !n->icc,
+		.ipv4 = lease.ipv4,
+		.ipv6 = lease.ipv6,
+		.prefix4 = n->pools.v4.subnet.prefix,
+		.prefix6 = n->pools.v6.subnet.prefix,
+		.route4 = way_out ? n->pools.v4.gateway : (struct address){ 0 },
+		.route6 = way_out ? n->pools.v6.gateway : (struct address){ 0 },
+	};
+	struct net_address address = { 0 };
+	r = link__pair(net, netns, &pair, address.ifname, err);
+	if (r < 0)
+		return err_wrap(err, "attach '%s' to network '%s'", a->key, a->network);
+	fill(n, &lease, mac, &address);
+	*ret = address;
+	return 0;
+}
+
+int net_detach(struct net *net, const char *network, const char *key, bool release, struct err *err)
+{
+	const struct network *n = NULL;
+	cleanup_free char *file = key_file(key, err);
+	if (!file)
+		return -EINVAL;
+	int r = network__get(net, network, &n, err);
+	if (r < 0) {
+		bool missing = err->kind == ERR_NOT_FOUND;
+		if (missing)
+			err_done(err);
+		return missing ? 0 : r;
+	}
+	char host[IFNAMSIZ];
+	cleanup_strv struct strv links = { 0 };
+	host_name(n, key, host);
+	strv_add(&links, host);
+	r = link__delete(net, &links, err);
+	if (r < 0 || !release)
+		return r;
+	cleanup_fd int dir = network__dir(net, network, err);
+	return dir < 0 ? dir : lease__release(dir, file, err);
+}
+
+int net_lease(struct net *net, const char *network, const char *key, struct net_address *ret,
+	      struct err *err)
+{
+	const struct network *n = NULL;
+	cleanup_free char *file = key_file(key, err);
+	if (!file)
+		return -EINVAL;
+	int r = network__get(net, network, &n, err);
+	if (r < 0)
+		return r;
+	struct lease lease = { 0 };
+	cleanup_fd int dir = network__dir(net, network, err);
+	if (dir < 0)
+		return dir;
+	r = lease__find(dir, file, &lease);
+	if (r == -ENOENT)
+		return err_not_found(err, "'%s' has no address on network '%s'", key, network);
+	if (r < 0)
+		return err_sys(err, -r, "read the lease of '%s'", key);
+	struct net_address address = { 0 };
+	fill(n, &lease, NULL, &address);
+	*ret = address;
+	return 0;
+}
+
+/* --- sweep --- */
+
+/* The key behind a lease's file name, when it is the project's and not to be kept. Owned. */
+static char *swept_key(const char *file, const char *project, const struct strv *keep)
+{
+	cleanup_free char *key = xstrdup(file);
+	for (char *c = key; *c; c++)
+		*c = *c == '+' ? '/' : *c;
+	const char *rest = str_after(key, project);
+	if (!rest || *rest != '/' || (keep && strv_has(keep, key)))
+		return NULL;
+	return ptr_take(key);
+}
+
+/* All interfaces go in one transaction, then their leases: a lease outlives its interface, so a
+ * sweep that was killed half-way finds the rest again. */
+static int sweep_network(struct net *net, const char *name, const char *project,
+			 const struct strv *keep, struct err *err)
+{
+	const struct network *n = NULL;
+	cleanup_strv struct strv files = { 0 }, links = { 0 }, gone = { 0 };
+	cleanup_fd int dir = network__dir(net, name, err);
+	int r = dir < 0 ? dir : network__get(net, name, &n, err);
+	if (r == 0)
+		r = lease__list(dir, &files, err);
+	for (size_t i = 0; r == 0 && i < files.n; i++) {
+		char host[IFNAMSIZ];
+		cleanup_free char *key = swept_key(files.v[i], project, keep);
+		if (!key)
+			continue;
+		host_name(n, key, host);
+		strv_add(&links, host);
+		strv_add(&gone, files.v[i]);
+	}
+	if (r == 0)
+		r = link__delete(net, &links, err);
+	for (size_t i = 0; r == 0 && i < gone.n; i++)
+		r = lease__release(dir, gone.v[i], err);
+	return r;
+}
+
+int net_sweep(struct net *net, const char *project, const struct strv *keep, struct err *err)
+{
+	cleanup_strv struct strv names = { 0 };
+	int r = net_network_list(net, &names, err);
+	for (size_t i = 0; r == 0 && i < names.n; i++)
+		r = sweep_network(net, names.v[i], project, keep, err);
+	if (r == 0)
+		r = port__sweep(net, project, keep, err);
+	if (r == 0 && (!keep || keep->n == 0))
+		r = rules__retire(net, err);
+	return r;
+}

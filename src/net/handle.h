@@ -1,0 +1,43 @@
+/* What a struct net holds, for this room's files only. One handle belongs to one process; nothing
+ * here is shared but through the files under root and run, and the kernel. */
+#ifndef STAVE_NET_HANDLE_H
+#define STAVE_NET_HANDLE_H
+
+#include "base/map.h"
+#include "net/net.h"
+#include "net/netlink.h"
+
+struct proxy;
+
+struct net {
+	int root;	     /* STAVE_ROOT/networks */
+	int run;	     /* STAVE_RUN */
+	char *run_path;	     /* its path as given, for messages and for the table's name */
+	char table[24];	     /* nftables table, "stave" or "stave_<hash>" */
+	struct netlink rt;   /* rtnetlink in our own network namespace; opened on first use */
+	struct netlink nf;   /* nfnetlink, likewise */
+	bool table_ready;    /* the skeleton has been seen in the kernel by this handle */
+	int self;	     /* our own network namespace, to come back to; FD_NONE until needed */
+	struct map networks; /* name -> struct network_cached, see network.c */
+	struct map owners;   /* port owner -> struct port_owner, see port.c */
+	struct loop *loop;   /* for the proxies; NULL: none */
+};
+
+/* Opens what the handle opens late. */
+int net__rt(struct net *net, struct err *err);
+int net__nf(struct net *net, struct err *err);
+
+/* Runs in another network namespace until net__leave(). Nothing that may fail loudly belongs
+ * between the two: a process that stays outside would make its rules in a container. */
+int net__enter(struct net *net, int netns, struct err *err);
+void net__leave(struct net *net); /* aborts when the way back is closed */
+
+/* "<project>/<service>-<number>" as a file name: '/' becomes '+', which names cannot hold. Owned.
+ * NULL when the key is not made of name characters (letters, digits, '_', '.', '-'). */
+char *net__key_file(const char *key);
+bool net__name_ok(const char *name); /* the same for one part: starts with a letter or digit */
+
+/* An flock on `name` in the directory, waiting for it. Close the descriptor to unlock. */
+int net__lock(int dirfd, const char *name, int *ret, struct err *err);
+
+#endif

@@ -1,0 +1,39 @@
+/* Networks inside this room: the record on disk, and what is worked out from it once. */
+#ifndef STAVE_NET_NETWORK_H
+#define STAVE_NET_NETWORK_H
+
+#include "net/handle.h"
+#include "net/lease.h"
+
+#include <sys/stat.h>
+
+/* A network as read, with its parsed form. Kept in net->networks while its file is the same. */
+struct network {
+	struct net_network record;
+	struct lease_pools pools;
+	unsigned mtu; /* 0: the kernel's */
+	bool icc;     /* containers may talk to each other */
+	bool masked;  /* what goes out is masqueraded */
+	struct timespec modified;
+	ino_t inode;
+};
+void network__cached_free(void *network);
+
+/* Borrowed from the handle, until the next call. ERR_NOT_FOUND when there is none. */
+int network__get(struct net *net, const char *name, const struct network **ret, struct err *err);
+/* The network's directory; a descriptor for the caller to close, or negative errno. */
+int network__dir(struct net *net, const char *name, struct err *err);
+int network__save(struct net *net, const struct net_network *network, struct err *err);
+/* Parses what the record says as text. */
+int network__parse(struct network *network, struct err *err);
+
+/* Checks a config by itself and fills subnets and gateways of the record: given ones against the
+ * host's routes and the other networks, missing ones chosen. `attempt` makes it look elsewhere
+ * after a choice that collided with another process's. */
+int network__choose(struct net *net, struct net_network *network, unsigned attempt,
+		    struct err *err);
+
+/* Puts the elements of all networks on record into the (new) table. */
+int network__restore(struct net *net, struct err *err);
+
+#endif

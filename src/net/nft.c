@@ -1,0 +1,263 @@
+#include "net/nft.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <nftables/libnftables.h>
+
+int nft__run(struct net *net, const char *text, struct err *err)
+{
+	(void)net; /* the table's name is in the text */
+	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+	if (!ctx)
+		return err_unsupported(err, "nftables cannot be used");
+	(void)nft_ctx_buffer_error(ctx);
+	(void)nft_ctx_buffer_output(ctx);
+	int r = 0;
+	if (nft_run_cmd_from_buffer(ctx, text) != 0) {
+		/* The first line says what; the following ones repeat the command. */
+		const char *why = nft_ctx_get_error_buffer(ctx);
+		int len = why ? (int)strcspn(why, "\n") : 0;
+		r = err_new(err, ERR_SYSTEM, EIO, "set up nftables: %.*s", len, why ? why : "");
+	}
+	nft_ctx_free(ctx);
+	return r;
+}
+
+/* --- messages --- */
+
+static struct nlmsghdr *begin_message(struct netlink *nl, uint16_t type, uint16_t flags, int family)
+{
+	void *head = NULL;
+	struct nlmsghdr *m = netlink__begin(nl, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), flags,
+					    sizeof(struct nfgenmsg), &head);
+	((struct nfgenmsg *)head)->nfgen_family = (uint8_t)family;
+	return m;
+}
+
+static void batch_mark(struct netlink *nl, uint16_t type)
+{
+	void *head = NULL;
+	netlink__begin(nl, type, 0, sizeof(struct nfgenmsg), &head);
+	((struct nfgenmsg *)head)->res_id = htons(NFNL_SUBSYS_NFTABLES);
+	netlink__end(nl);
+}
+
+int nft__begin(struct net *net, struct err *err)
+{
+	int r = net__nf(net, err);
+	if (r == 0) {
+		netlink__drop(&net->nf);
+		batch_mark(&net->nf, NFNL_MSG_BATCH_BEGIN);
+	}
+	return r;
+}
+
+static void put_value(struct nlmsghdr *m, uint16_t type, const void *bytes, size_t len)
+{
+	struct nlattr *value = mnl_attr_nest_start(m, type);
+	mnl_attr_put(m, NFTA_DATA_VALUE, len, bytes);
+	mnl_attr_nest_end(m, value);
+}
+
+/* The list attribute of the message under construction; it is the last attribute of its message, so
+ * it can be made longer as long as no other message was begun. */
+static struct nlattr *open_list(struct netlink *nl, uint16_t type, const char *table,
+				const char *set)
+{
+	struct nlmsghdr *m = begin_message(
+		nl, type, type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE | NLM_F_ACK : NLM_F_ACK,
+		NFPROTO_INET);
+	mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_TABLE, table);
+	mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_SET, set);
+	return mnl_attr_nest_start(m, NFTA_SET_ELEM_LIST_ELEMENTS);
+}
+
+struct part {
+	uint16_t type; /* NFTA_SET_ELEM_KEY, _KEY_END, _DATA */
+	const void *bytes;
+	size_t len;
+};
+
+static void put_element(struct net *net, enum nft_op op, const char *set, const struct part *parts,
+			size_t n)
+{
+	struct netlink *nl = &net->nf;
+	struct nlattr *list = open_list(nl, op == NFT_ADD ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
+					net->table, set);
+	struct nlmsghdr *m = nl->last;
+	struct nlattr *element = mnl_attr_nest_start(m, NFTA_LIST_ELEM);
+	for (size_t i = 0; i < n; i++)
+		if (parts[i].len)
+			put_value(m, parts[i].type, parts[i].bytes, parts[i].len);
+	mnl_attr_nest_end(m, element);
+	mnl_attr_nest_end(m, list);
+	netlink__end(nl);
+}
+
+void nft__element(struct net *net, enum nft_op op, const char *set, const void *key, size_t key_len,
+		  const void *data, size_t data_len)
+{
+	const struct part parts[] = { { NFTA_SET_ELEM_KEY, key, key_len },
+				      { NFTA_SET_ELEM_DATA, data, data_len } };
+	put_element(net, op, set, parts, ARRAY_SIZE(parts));
+}
+
+void nft__range(struct net *net, enum nft_op op, const char *set, const void *first,
+		const void *last, size_t key_len)
+{
+	const struct part parts[] = { { NFTA_SET_ELEM_KEY, first, key_len },
+				      { NFTA_SET_ELEM_KEY_END, last, key_len } };
+	put_element(net, op, set, parts, ARRAY_SIZE(parts));
+}
+
+int nft__commit(struct net *net)
+{
+	batch_mark(&net->nf, NFNL_MSG_BATCH_END);
+	return netlink__commit(&net->nf, NULL, 0);
+}
+
+/* --- questions --- */
+
+bool nft__has(struct net *net, const char *set, const void *key, size_t key_len)
+{
+	struct netlink *nl = &net->nf;
+	struct nlattr *list = open_list(nl, NFT_MSG_GETSETELEM, net->table, set);
+	nl->last->nlmsg_flags = NLM_F_REQUEST;
+	struct nlattr *element = mnl_attr_nest_start(nl->last, NFTA_LIST_ELEM);
+	put_value(nl->last, NFTA_SET_ELEM_KEY, key, key_len);
+	mnl_attr_nest_end(nl->last, element);
+	mnl_attr_nest_end(nl->last, list);
+	netlink__end(nl);
+	return netlink__query(nl, false, NULL, NULL) == 0;
+}
+
+static int count_elements(const struct nlmsghdr *m, void *data)
+{
+	const struct nlattr *attr = NULL, *element = NULL;
+	mnl_attr_for_each(attr, m, sizeof(struct nfgenmsg))
+	{
+		if (mnl_attr_get_type(attr) != NFTA_SET_ELEM_LIST_ELEMENTS)
+			continue;
+		mnl_attr_for_each_nested(element, attr)
+		{
+			(*(int *)data)++;
+		}
+	}
+	return 0;
+}
+
+int nft__count(struct net *net, const char *set)
+{
+	struct netlink *nl = &net->nf;
+	int count = 0;
+	struct nlmsghdr *m = begin_message(nl, NFT_MSG_GETSETELEM, NLM_F_DUMP, NFPROTO_INET);
+	mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_TABLE, net->table);
+	mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_SET, set);
+	netlink__end(nl);
+	int r = netlink__query(nl, true, count_elements, &count);
+	return r < 0 ? r : count;
+}
+
+bool nft__chain(struct net *net, const char *chain)
+{
+	struct netlink *nl = &net->nf;
+	struct nlmsghdr *m = begin_message(nl, NFT_MSG_GETCHAIN, 0, NFPROTO_INET);
+	mnl_attr_put_strz(m, NFTA_CHAIN_TABLE, net->table);
+	mnl_attr_put_strz(m, NFTA_CHAIN_NAME, chain);
+	netlink__end(nl);
+	return netlink__query(nl, false, NULL, NULL) == 0;
+}
+
+static int see_chain(const struct nlmsghdr *m, void *data)
+{
+	struct nft_places *places = data;
+	const struct nfgenmsg *head = mnl_nlmsg_get_payload(m);
+	struct nft_place *p = vec_add(&places->list);
+	p->family = head->nfgen_family;
+	bool forward = false, drop = false;
+	const struct nlattr *attr = NULL, *hook = NULL;
+	mnl_attr_for_each(attr, m, sizeof(*head))
+	{
+		switch (mnl_attr_get_type(attr)) {
+		case NFTA_CHAIN_TABLE:
+			snprintf(p->table, sizeof(p->table), "%s", mnl_attr_get_str(attr));
+			break;
+		case NFTA_CHAIN_NAME:
+			snprintf(p->chain, sizeof(p->chain), "%s", mnl_attr_get_str(attr));
+			break;
+		case NFTA_CHAIN_POLICY: drop = ntohl(mnl_attr_get_u32(attr)) == NF_DROP; break;
+		case NFTA_CHAIN_HOOK:
+			mnl_attr_for_each_nested(hook, attr)
+			{
+				if (mnl_attr_get_type(hook) == NFTA_HOOK_HOOKNUM)
+					forward = ntohl(mnl_attr_get_u32(hook)) == NF_INET_FORWARD;
+			}
+			break;
+		default: break;
+		}
+	}
+	bool ip =
+		p->family == NFPROTO_IPV4 || p->family == NFPROTO_IPV6 || p->family == NFPROTO_INET;
+	p->forward_drop = ip && forward && drop;
+	return 0;
+}
+
+int nft__chains(struct net *net, struct nft_places *ret, struct err *err)
+{
+	int r = net__nf(net, err);
+	if (r < 0)
+		return r;
+	begin_message(&net->nf, NFT_MSG_GETCHAIN, NLM_F_DUMP, NFPROTO_UNSPEC);
+	netlink__end(&net->nf);
+	r = netlink__query(&net->nf, true, see_chain, ret);
+	return r < 0 ? err_sys(err, -r, "list the nftables chains") : 0;
+}
+
+const char *nft__family_name(int family)
+{
+	switch (family) {
+	case NFPROTO_IPV4: return "ip";
+	case NFPROTO_IPV6: return "ip6";
+	default: return "inet";
+	}
+}
+
+struct rule_search {
+	const char *comment;
+	struct nft_handles *found;
+};
+
+static int see_rule(const struct nlmsghdr *m, void *data)
+{
+	struct rule_search *search = data;
+	uint64_t handle = 0;
+	bool ours = false;
+	const struct nlattr *attr = NULL;
+	mnl_attr_for_each(attr, m, sizeof(struct nfgenmsg))
+	{
+		if (mnl_attr_get_type(attr) == NFTA_RULE_HANDLE) {
+			handle = be64toh(mnl_attr_get_u64(attr));
+		} else if (mnl_attr_get_type(attr) == NFTA_RULE_USERDATA) {
+			/* Type, length, value: the comment with its terminator. */
+			ours = memmem(mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr),
+				      search->comment, strlen(search->comment) + 1) != NULL;
+		}
+	}
+	if (ours)
+		vec_push(&search->found->list, handle);
+	return 0;
+}
+
+int nft__rules_find(struct net *net, const struct nft_place *place, const char *comment,
+		    struct nft_handles *ret)
+{
+	struct rule_search search = { .comment = comment, .found = ret };
+	struct nlmsghdr *m = begin_message(&net->nf, NFT_MSG_GETRULE, NLM_F_DUMP, place->family);
+	mnl_attr_put_strz(m, NFTA_RULE_TABLE, place->table);
+	mnl_attr_put_strz(m, NFTA_RULE_CHAIN, place->chain);
+	netlink__end(&net->nf);
+	return netlink__query(&net->nf, true, see_rule, &search);
+}

@@ -1,0 +1,51 @@
+/* nftables: whole rule texts through libnftables (rare: once per table), and set elements straight
+ * through nfnetlink (often: each port and network), which costs some microseconds and reads nothing
+ * of what other programs have in the kernel. */
+#ifndef STAVE_NET_NFT_H
+#define STAVE_NET_NFT_H
+
+#include "net/handle.h"
+
+/* Runs commands in nft's own language, one transaction. */
+int nft__run(struct net *net, const char *text, struct err *err);
+
+/* A transaction on the elements of our table's sets and maps: begin, any number of elements,
+ * commit. Either all of it happens or nothing. Keys and data are as the kernel holds them: each
+ * part of a concatenation padded to four bytes, network byte order. */
+int nft__begin(struct net *net, struct err *err);
+enum nft_op { NFT_ADD, NFT_DELETE };
+void nft__element(struct net *net, enum nft_op op, const char *set, const void *key, size_t key_len,
+		  const void *data, size_t data_len);
+/* The same for a set with intervals: an element from `first` to `last`. */
+void nft__range(struct net *net, enum nft_op op, const char *set, const void *first,
+		const void *last, size_t key_len);
+/* Quiet about its reasons: -EEXIST and -ENOENT mean that the kernel has other elements than
+ * expected. Otherwise 0 or another negative errno. */
+int nft__commit(struct net *net);
+
+/* Whether the element is there. */
+bool nft__has(struct net *net, const char *set, const void *key, size_t key_len);
+/* Number of elements of a set, or negative errno. */
+int nft__count(struct net *net, const char *set);
+/* Whether our table has this chain. */
+bool nft__chain(struct net *net, const char *chain);
+
+/* Chains of any table that forwarded packets pass and that drop what no rule accepts. */
+struct nft_place {
+	int family; /* NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_INET */
+	char table[64], chain[64];
+	bool forward_drop; /* a base chain at the forward hook with policy drop */
+};
+struct nft_places {
+	VEC(struct nft_place) list; /* all chains of all tables */
+};
+int nft__chains(struct net *net, struct nft_places *ret, struct err *err);
+const char *nft__family_name(int family);
+/* The handles of a chain's rules that carry `comment`. */
+struct nft_handles {
+	VEC(uint64_t) list;
+};
+int nft__rules_find(struct net *net, const struct nft_place *place, const char *comment,
+		    struct nft_handles *ret);
+
+#endif

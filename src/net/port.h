@@ -1,0 +1,38 @@
+/* Published ports inside this room. */
+#ifndef STAVE_NET_PORT_H
+#define STAVE_NET_PORT_H
+
+#include "net/handle.h"
+
+void port__owner_free(void *owner);
+/* Puts the elements of all port records into the (new) table. */
+int port__restore(struct net *net, struct err *err);
+/* Removes what owners of the project publish, but those of which a slot is in `keep`. */
+int port__sweep(struct net *net, const char *project, const struct strv *keep, struct err *err);
+/* Owners on record. */
+int port__owners(struct net *net, struct strv *ret, struct err *err);
+
+/* --- hold.c: the host's port, reserved by bound sockets --- */
+
+/* Bound, never listening: other programs' bind() or listen() fails, while packets have been
+ * translated long before they could reach it. */
+struct hold {
+	struct net_port port;
+	int fd4, fd6; /* FD_NONE: that family is not concerned or not there */
+};
+void hold__done(struct hold *hold);
+/* Binds. -EADDRINUSE (err filled, without the holder's name), other errors; a published port of 0
+ * picks one and writes it into hold->port. */
+int hold__open(struct hold *hold, const struct net_port *port, struct err *err);
+
+/* --- port-check.c: who has it --- */
+
+/* "process 'postgres' (pid 812)" or "service 'db' of project 'x'"; owned, never NULL. */
+char *port__holder(struct net *net, const struct net_port *port, const char *self);
+/* Whether another owner than `self` has the port on record; *ret_who is owned. */
+bool port__recorded(struct net *net, const struct net_port *port, const char *self, char **ret_who);
+const char *port__protocol(uint8_t protocol); /* "tcp" */
+/* Whether both would answer for the same packets. */
+bool port__overlaps(const struct net_port *a, const struct net_port *b);
+
+#endif

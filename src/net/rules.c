@@ -1,0 +1,232 @@
+#include "net/rules.h"
+
+#include "base/fs.h"
+#include "net/network.h"
+#include "net/nft.h"
+#include "net/port.h"
+
+#include <errno.h>
+
+/* Names this text's version: a table of another version is made again. */
+static const char version_chain[] = "version_1";
+
+/* %s is the table. Each connection is looked at once, when it is new; all lookups hash, so that the
+ * cost is the same for one port and for a thousand.
+ *
+ * publish: the address that was given with the port first, then all addresses; one target (plain
+ * map) before several (ring: a counter deals connections over RULES_RING slots).
+ * prerouting leaves loopback addresses alone: such a packet came from a cable and is a forgery, the
+ * host's own go through output. There ::1 is left to the proxy: Linux has no way
+ * of routing it, unlike 127.0.0.1 (route_localnet).
+ * guard: route_localnet on a bridge (for replies to 127.0.0.1) must not let containers reach the
+ * host's loopback.
+ * postrouting: what came from 127.0.0.1, or goes back to the network it came from (hairpin),
+ * must return through us; the rest of what containers send out is masqueraded. The hairpin is known
+ * by its source: for frames that br_netfilter shows us here the kernel names no input interface.
+ * forward: a bridge talks to itself (icc), to the outside (unless closed), and to another bridge or
+ * from outside only through a published port. */
+static const char skeleton[] =
+	"table inet %1$s {\n"
+	"	set bridges { type ifname; }\n"
+	"	set closed { type ifname; }\n"
+	"	set masked { type ifname; }\n"
+	"	set own4 { type ifname . ipv4_addr; flags interval; }\n"
+	"	set own6 { type ifname . ipv6_addr; flags interval; }\n"
+	"	set icc { type ifname . ifname; }\n"
+	"	set refused { type inet_proto . inet_service; }\n"
+	"	map one4 { type inet_proto . inet_service : ipv4_addr . inet_service; }\n"
+	"	map one6 { type inet_proto . inet_service : ipv6_addr . inet_service; }\n"
+	"	map at4 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; "
+	"}\n"
+	"	map at6 { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; "
+	"}\n"
+	"	map ring4 { typeof numgen inc mod %2$d . meta l4proto . th dport"
+	" : ip daddr . th dport; }\n"
+	"	map ring6 { typeof numgen inc mod %2$d . meta l4proto . th dport"
+	" : ip6 daddr . th dport; }\n"
+	"	map atring4 { typeof numgen inc mod %2$d . ip daddr . meta l4proto . th dport"
+	" : ip daddr . th dport; }\n"
+	"	map atring6 { typeof numgen inc mod %2$d . ip6 daddr . meta l4proto . th dport"
+	" : ip6 daddr . th dport; }\n"
+	"	chain %3$s { }\n"
+	"	chain publish {\n"
+	"		dnat ip to ip daddr . meta l4proto . th dport map @at4\n"
+	"		dnat ip to meta l4proto . th dport map @one4\n"
+	"		dnat ip to numgen inc mod %2$d . ip daddr . meta l4proto . th dport"
+	" map @atring4\n"
+	"		dnat ip to numgen inc mod %2$d . meta l4proto . th dport map @ring4\n"
+	"		dnat ip6 to ip6 daddr . meta l4proto . th dport map @at6\n"
+	"		dnat ip6 to meta l4proto . th dport map @one6\n"
+	"		dnat ip6 to numgen inc mod %2$d . ip6 daddr . meta l4proto . th dport"
+	" map @atring6\n"
+	"		dnat ip6 to numgen inc mod %2$d . meta l4proto . th dport map @ring6\n"
+	"	}\n"
+	"	chain guard {\n"
+	"		type filter hook prerouting priority -300; policy accept;\n"
+	"		iifname @bridges ip daddr 127.0.0.0/8 drop\n"
+	"		iifname @bridges ip saddr 127.0.0.0/8 drop\n"
+	"	}\n"
+	"	chain prerouting {\n"
+	"		type nat hook prerouting priority -100; policy accept;\n"
+	"		ip daddr 127.0.0.0/8 return\n"
+	"		ip6 daddr ::1 return\n"
+	"		fib daddr type local jump publish\n"
+	"	}\n"
+	"	chain output {\n"
+	"		type nat hook output priority -100; policy accept;\n"
+	"		ip6 daddr ::1 return\n"
+	"		fib daddr type local jump publish\n"
+	"	}\n"
+	"	chain input {\n"
+	"		type filter hook input priority 0; policy accept;\n"
+	"		meta l4proto . th dport @refused reject\n"
+	"	}\n"
+	"	chain forward {\n"
+	"		type filter hook forward priority 0; policy accept;\n"
+	"		iifname @bridges jump outgoing\n"
+	"		oifname @bridges jump incoming\n"
+	"	}\n"
+	"	chain outgoing {\n"
+	"		iifname . oifname @icc accept\n"
+	"		iifname @closed drop\n"
+	"		oifname @closed drop\n"
+	"		ct state established,related accept\n"
+	"		oifname @bridges ct status dnat accept\n"
+	"		oifname @bridges drop\n"
+	"		accept\n"
+	"	}\n"
+	"	chain incoming {\n"
+	"		oifname @closed drop\n"
+	"		ct state established,related accept\n"
+	"		ct status dnat accept\n"
+	"		drop\n"
+	"	}\n"
+	"	chain postrouting {\n"
+	"		type nat hook postrouting priority 100; policy accept;\n"
+	"		oifname @bridges ip saddr 127.0.0.0/8 masquerade\n"
+	"		ct status dnat oifname . ip saddr @own4 masquerade\n"
+	"		ct status dnat oifname . ip6 saddr @own6 masquerade\n"
+	"		iifname @masked oifname != @bridges masquerade\n"
+	"	}\n"
+	"}\n";
+
+static int make_table(struct net *net, struct err *err)
+{
+	cleanup_str struct str text = STR_INIT;
+	/* Adding before deleting makes the deletion succeed when there was none. */
+	str_addf(&text, "add table inet %1$s\ndelete table inet %1$s\n", net->table);
+	str_addf(&text, skeleton, net->table, RULES_RING, version_chain);
+	return nft__run(net, str_text(&text), err);
+}
+
+int rules__ready(struct net *net, struct err *err)
+{
+	int r = net__nf(net, err);
+	if (r < 0 || nft__chain(net, version_chain))
+		return r;
+	cleanup_fd int lock = FD_NONE;
+	r = net__lock(net->run, "nft.lock", &lock, err);
+	if (r < 0 || nft__chain(net, version_chain))
+		return r;
+	r = make_table(net, err);
+	if (r == 0)
+		r = network__restore(net, err);
+	if (r == 0)
+		r = port__restore(net, err);
+	return r;
+}
+
+int rules__retire(struct net *net, struct err *err)
+{
+	static const char *const owned[] = { "bridges", "refused", "one4",  "one6",    "at4",
+					     "at6",	"ring4",   "ring6", "atring4", "atring6" };
+	int r = net__nf(net, err);
+	if (r < 0)
+		return r;
+	cleanup_fd int lock = FD_NONE;
+	r = net__lock(net->run, "nft.lock", &lock, err);
+	if (r < 0 || !nft__chain(net, version_chain))
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(owned); i++)
+		if (nft__count(net, owned[i]) > 0)
+			return 0;
+	cleanup_free char *text = xasprintf("delete table inet %s\n", net->table);
+	return nft__run(net, text, err);
+}
+
+/* --- guests in other programs' chains --- */
+
+/* Where to put our accept rules: Docker documents DOCKER-USER for that, and calls it first from its
+ * FORWARD chain; in the chain itself otherwise. */
+static const struct nft_place *invitation(const struct nft_places *places,
+					  const struct nft_place *dropping)
+{
+	vec_each(p, &places->list)
+		if (p->family == dropping->family && str_eq(p->table, dropping->table) &&
+		    str_eq(p->chain, "DOCKER-USER"))
+			return p;
+	return dropping;
+}
+
+/* Rules that iptables can read back, so that Docker's own `iptables -S` goes on working: one
+ * interface each way, a counter, a verdict. Towards Docker's bridges its own rules decide. Inserted
+ * in front, so the last line comes first. */
+static void invite_text(struct str *text, const struct nft_place *p, const char *bridge)
+{
+	static const struct {
+		const char *direction, *to, *verdict;
+	} rules[] = {
+		{ "iifname", "", "accept" },
+		{ "iifname", " oifname \"br-*\"", "return" },
+		{ "iifname", " oifname \"docker0\"", "return" },
+		{ "oifname", "", "accept" },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
+		str_addf(text, "insert rule %s %s %s %s \"%s\"%s counter %s comment \"stave %s\"\n",
+			 nft__family_name(p->family), p->table, p->chain, rules[i].direction,
+			 bridge, rules[i].to, rules[i].verdict, bridge);
+}
+
+int rules__invite(struct net *net, const char *bridge, struct err *err)
+{
+	struct nft_places places = { 0 };
+	cleanup_str struct str text = STR_INIT;
+	cleanup_free char *comment = xasprintf("stave %s", bridge);
+	int r = nft__chains(net, &places, err);
+	vec_each(p, &places.list) {
+		if (!p->forward_drop || str_starts(p->table, "stave"))
+			continue;
+		const struct nft_place *at = invitation(&places, p);
+		struct nft_handles found = { 0 };
+		if (nft__rules_find(net, at, comment, &found) == 0 && found.list.n == 0)
+			invite_text(&text, at, bridge);
+		vec_done(&found.list);
+	}
+	vec_done(&places.list);
+	if (r == 0 && text.len > 0)
+		r = nft__run(net, str_text(&text), err);
+	return r;
+}
+
+int rules__disinvite(struct net *net, const char *bridge, struct err *err)
+{
+	struct nft_places places = { 0 };
+	cleanup_str struct str text = STR_INIT;
+	cleanup_free char *comment = xasprintf("stave %s", bridge);
+	int r = nft__chains(net, &places, err);
+	vec_each(p, &places.list) {
+		if (!p->forward_drop && !str_eq(p->chain, "DOCKER-USER"))
+			continue;
+		struct nft_handles found = { 0 };
+		(void)nft__rules_find(net, p, comment, &found); /* gone by now: nothing found */
+		vec_each(handle, &found.list)
+			str_addf(&text, "delete rule %s %s %s handle %llu\n",
+				 nft__family_name(p->family), p->table, p->chain,
+				 (unsigned long long)*handle);
+		vec_done(&found.list);
+	}
+	vec_done(&places.list);
+	if (r == 0 && text.len > 0)
+		r = nft__run(net, str_text(&text), err);
+	return r;
+}

@@ -1,0 +1,461 @@
+/* Networks and published ports, end to end, in namespaces of the test's own. */
+#include "net-world.h"
+
+#include "net/link.h"
+#include "net/nft.h"
+
+static struct world world;
+
+static int setup(void **state)
+{
+	world_init(&world);
+	*state = &world;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	world_done(*state);
+	return 0;
+}
+
+/* A namespace beyond the host: 198.51.100.2 and 2001:db8:1::2, the host being .1 and ::1. */
+static int outside(struct world *w)
+{
+	int ns = new_netns();
+	static const uint8_t mac[] = { 2, 0, 0, 0, 0, 9 }, near[] = { 2, 0, 0, 0, 0, 8 };
+	struct link_bridge b = { .name = "uplink", .mac = near, .prefix4 = 24, .prefix6 = 64 };
+	assert_int_equal(address__parse("198.51.100.1", &b.gateway4), 0);
+	assert_int_equal(address__parse("2001:db8:1::1", &b.gateway6), 0);
+	must(link__bridge(w->net, &b, err));
+	struct link_pair p = { .host = "uplink0",
+			       .bridge = "uplink",
+			       .prefix = "eth",
+			       .mac = mac,
+			       .prefix4 = 24,
+			       .prefix6 = 64,
+			       .route4 = b.gateway4,
+			       .route6 = b.gateway6 };
+	assert_int_equal(address__parse("198.51.100.2", &p.ipv4), 0);
+	assert_int_equal(address__parse("2001:db8:1::2", &p.ipv6), 0);
+	char name[IFNAMSIZ];
+	must(link__pair(w->net, ns, &p, name, err));
+	return ns;
+}
+
+static void publish(struct world *w, const char *owner, const char *host, uint8_t protocol,
+		    uint16_t published, uint16_t target, const struct net_address *to, size_t n)
+{
+	struct net_ports p = { .owner = owner };
+	struct net_port *port = vec_add(&p.ports);
+	*port = (struct net_port){ .protocol = protocol, .published = published, .target = target };
+	snprintf(port->host, sizeof(port->host), "%s", host);
+	for (size_t i = 0; i < n; i++) {
+		struct net_target *t = vec_add(&p.targets);
+		memcpy(t->ipv4, to[i].ipv4, sizeof(t->ipv4));
+		memcpy(t->ipv6, to[i].ipv6, sizeof(t->ipv6));
+	}
+	must(net_ports_set(w->net, &p, err));
+	net_ports_done(&p);
+}
+
+static void a_published_port_is_reached_from_everywhere(void **state)
+{
+	struct world *w = *state;
+	char from[INET6_ADDRSTRLEN];
+	struct net_address web, other, far;
+	int out = outside(w);
+	make_network(w, "a", false, false, NULL);
+	make_network(w, "b", false, false, NULL);
+	int c = container(w, "a", "p/web-1", &web);
+	int c2 = container(w, "a", "p/other-1", &other);
+	int c3 = container(w, "b", "q/far-1", &far);
+	int server = serve(c, SOCK_STREAM, "0.0.0.0", 80);
+	publish(w, "p/web", "", IPPROTO_TCP, 8080, 80, &web, 1);
+
+	assert_true(reaches(w->host, web.ipv4, 80, server, NULL)); /* the host, directly */
+	assert_true(reaches(c2, web.ipv4, 80, server, from));
+	assert_string_equal(from, other.ipv4);
+	assert_true(reaches(w->host, "127.0.0.1", 8080, server, NULL));
+	assert_true(reaches(w->host, "198.51.100.1", 8080, server, NULL));
+	assert_true(reaches(out, "198.51.100.1", 8080, server, from));
+	assert_string_equal(from, "198.51.100.2"); /* the client's own address arrives */
+	assert_true(reaches(c, "198.51.100.1", 8080, server, NULL));  /* hairpin, itself */
+	assert_true(reaches(c2, "198.51.100.1", 8080, server, NULL)); /* a neighbour */
+	assert_true(reaches(c3, "198.51.100.1", 8080, server, from)); /* another network */
+	assert_string_equal(from, far.ipv4);
+
+	/* What is not published is not reached. */
+	int hidden = serve(c, SOCK_STREAM, "0.0.0.0", 81);
+	assert_false(reaches(c3, web.ipv4, 81, hidden, NULL));
+	assert_false(reaches(out, web.ipv4, 81, hidden, NULL));
+	assert_false(reaches(out, web.ipv4, 80, server, NULL));
+	assert_int_equal(dial(w->host, "127.0.0.1", 8081), -ECONNREFUSED);
+
+	/* Containers get out, with the host's address. */
+	int world_server = serve(out, SOCK_STREAM, "198.51.100.2", 443);
+	assert_true(reaches(c, "198.51.100.2", 443, world_server, from));
+	assert_string_equal(from, "198.51.100.1");
+
+	must(net_ports_remove(w->net, "p/web", err));
+	assert_int_equal(dial(w->host, "127.0.0.1", 8080), -ECONNREFUSED);
+	int fds[] = { server, hidden, world_server, out, c, c2, c3 };
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+}
+
+static void connections_are_dealt_over_the_replicas(void **state)
+{
+	struct world *w = *state;
+	struct net_address a[3];
+	int ns[3], server[3], hits[3] = { 0 };
+	make_network(w, "a", false, false, NULL);
+	static const char *const keys[] = { "p/web-1", "p/web-2", "p/web-3" };
+	for (int i = 0; i < 3; i++) {
+		ns[i] = container(w, "a", keys[i], &a[i]);
+		server[i] = serve(ns[i], SOCK_STREAM, "0.0.0.0", 80);
+		fcntl(server[i], F_SETFL, O_NONBLOCK);
+	}
+	publish(w, "p/web", "", IPPROTO_TCP, 8080, 80, a, 3);
+	for (int n = 0; n < 12; n++) {
+		int client = dial(w->host, "127.0.0.1", 8080);
+		assert_true(client >= 0);
+		for (int i = 0; i < 3; i++) {
+			int conn = accept4(server[i], NULL, NULL, SOCK_CLOEXEC);
+			hits[i] += conn >= 0;
+			if (conn >= 0)
+				close(conn);
+		}
+		close(client);
+	}
+	for (int i = 0; i < 3; i++)
+		check(keys[i], hits[i] == 4, "got %d of 12", hits[i]);
+
+	/* One leaves: nothing goes to it any more. */
+	publish(w, "p/web", "", IPPROTO_TCP, 8080, 80, a + 1, 2);
+	for (int n = 0; n < 6; n++)
+		close(dial(w->host, "127.0.0.1", 8080));
+	assert_int_equal(accept4(server[0], NULL, NULL, SOCK_CLOEXEC), -1);
+
+	/* None is left: refused, and the port stays reserved. */
+	publish(w, "p/web", "", IPPROTO_TCP, 8080, 80, NULL, 0);
+	assert_int_equal(dial(w->host, "127.0.0.1", 8080), -ECONNREFUSED);
+	for (int i = 0; i < 3; i++) {
+		close(server[i]);
+		close(ns[i]);
+	}
+}
+
+static void datagrams_and_host_addresses(void **state)
+{
+	struct world *w = *state;
+	struct net_address web;
+	int out = outside(w);
+	make_network(w, "a", false, false, NULL);
+	int c = container(w, "a", "p/web-1", &web);
+	int udp = serve(c, SOCK_DGRAM, "0.0.0.0", 53);
+	int tcp = serve(c, SOCK_STREAM, "0.0.0.0", 80);
+	publish(w, "p/dns", "", IPPROTO_UDP, 5353, 53, &web, 1);
+	assert_true(echoes(w->host, "127.0.0.1", 5353, udp));
+	assert_true(echoes(out, "198.51.100.1", 5353, udp));
+	publish(w, "p/web", "127.0.0.1", IPPROTO_TCP, 8080, 80, &web, 1);
+	assert_true(reaches(w->host, "127.0.0.1", 8080, tcp, NULL));
+	assert_false(reaches(out, "198.51.100.1", 8080, tcp, NULL));
+	assert_false(reaches(w->host, "198.51.100.1", 8080, tcp, NULL));
+	publish(w, "p/web", "198.51.100.1", IPPROTO_TCP, 8080, 80, &web, 1);
+	assert_true(reaches(out, "198.51.100.1", 8080, tcp, NULL));
+	assert_false(reaches(w->host, "127.0.0.1", 8080, tcp, NULL));
+
+	/* Without a replica a datagram is refused, not swallowed. */
+	publish(w, "p/dns", "", IPPROTO_UDP, 5353, 53, NULL, 0);
+	struct sockaddr_storage a;
+	socklen_t len = sock_address("127.0.0.1", 5353, &a);
+	int client = socket_in(w->host, AF_INET, SOCK_DGRAM);
+	assert_int_equal(connect(client, (struct sockaddr *)&a, len), 0);
+	assert_int_equal(send(client, "x", 1, 0), 1);
+	char byte;
+	assert_int_equal(recv(client, &byte, 1, 0), -1);
+	assert_int_equal(errno, ECONNREFUSED);
+	int fds[] = { client, udp, tcp, c, out };
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+}
+
+static void ipv6_networks_publish_over_ipv6(void **state)
+{
+	struct world *w = *state;
+	char from[INET6_ADDRSTRLEN];
+	struct net_address web, other;
+	int out = outside(w);
+	make_network(w, "six", false, true, NULL);
+	int c = container(w, "six", "p/web-1", &web);
+	int c2 = container(w, "six", "p/other-1", &other);
+	assert_true(web.ipv6[0] != '\0');
+	int server = serve(c, SOCK_STREAM, "::", 80);
+	publish(w, "p/web", "", IPPROTO_TCP, 8080, 80, &web, 1);
+	assert_true(reaches(c2, web.ipv6, 80, server, from));
+	assert_string_equal(from, other.ipv6);
+	assert_true(reaches(out, "2001:db8:1::1", 8080, server, from));
+	assert_string_equal(from, "2001:db8:1::2");
+	assert_true(reaches(w->host, "2001:db8:1::1", 8080, server, NULL));
+	assert_true(reaches(c2, "2001:db8:1::1", 8080, server, NULL));
+	assert_true(reaches(w->host, "127.0.0.1", 8080, server, NULL));
+	int fds[] = { server, c, c2, out };
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+}
+
+static void internal_networks_have_no_way_out(void **state)
+{
+	struct world *w = *state;
+	struct net_address one, two, web;
+	int out = outside(w);
+	make_network(w, "in", true, false, NULL);
+	make_network(w, "open", false, false, NULL);
+	int c1 = container(w, "in", "p/one-1", &one);
+	int c2 = container(w, "in", "p/two-1", &two);
+	int c3 = container(w, "open", "p/web-1", &web);
+	int s1 = serve(c1, SOCK_STREAM, "0.0.0.0", 80);
+	int s3 = serve(c3, SOCK_STREAM, "0.0.0.0", 80);
+	int so = serve(out, SOCK_STREAM, "198.51.100.2", 80);
+	assert_true(reaches(c2, one.ipv4, 80, s1, NULL));
+	assert_false(reaches(c1, "198.51.100.2", 80, so, NULL));
+	assert_false(reaches(c3, one.ipv4, 80, s1, NULL));
+	assert_false(reaches(c1, web.ipv4, 80, s3, NULL));
+	int fds[] = { s1, s3, so, c1, c2, c3, out };
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+}
+
+static void a_taken_port_names_its_holder(void **state)
+{
+	struct world *w = *state;
+	struct net_address web;
+	make_network(w, "a", false, false, NULL);
+	int c = container(w, "a", "p/web-1", &web);
+	int foreign = serve(w->host, SOCK_STREAM, "0.0.0.0", 5432);
+	struct net_ports p = { .owner = "p/web" };
+	vec_push(&p.ports,
+		 (struct net_port){ .protocol = IPPROTO_TCP, .published = 5432, .target = 80 });
+	char pid[32];
+	snprintf(pid, sizeof(pid), "(pid %d)", (int)getpid());
+	must_fail(net_ports_check(w->net, &p, err), ERR_CONFLICT, "port 5432 is used by process");
+	must_fail(net_ports_set(w->net, &p, err), ERR_CONFLICT, pid);
+	close(foreign);
+	must(net_ports_check(w->net, &p, err));
+	must(net_ports_set(w->net, &p, err));
+	must(net_ports_check(w->net, &p, err)); /* one's own are free */
+	p.owner = "q/db";
+	must_fail(net_ports_check(w->net, &p, err), ERR_CONFLICT, "service 'web' of project 'p'");
+
+	/* Others cannot take a reserved port. */
+	struct sockaddr_storage a;
+	socklen_t len = sock_address("0.0.0.0", 5432, &a);
+	int fd = socket_in(w->host, AF_INET, SOCK_STREAM);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, len), -1);
+	assert_int_equal(errno, EADDRINUSE);
+	close(fd);
+
+	/* A free one is picked, and kept when it is asked for again. */
+	p.ports.v[0].published = 0;
+	must(net_ports_set(w->net, &p, err));
+	uint16_t picked = p.ports.v[0].published;
+	assert_in_range(picked, 32768, 60999);
+	p.ports.v[0].published = 0;
+	must(net_ports_set(w->net, &p, err));
+	assert_int_equal(p.ports.v[0].published, picked);
+	net_ports_done(&p);
+	close(c);
+}
+
+static void a_second_process_takes_over(void **state)
+{
+	struct world *w = *state;
+	struct net_address web, again;
+	make_network(w, "a", false, false, NULL);
+	int c = container(w, "a", "p/web-1", &web);
+	int server = serve(c, SOCK_STREAM, "0.0.0.0", 80);
+	publish(w, "p/web", "", IPPROTO_TCP, 8080, 80, &web, 1);
+	publish(w, "p/web", "", IPPROTO_TCP, 8081, 80, &web, 1);
+	net_free(w->net); /* the old supervisor dies */
+	must(net_open(w->root, w->run, &w->net, err));
+	assert_true(reaches(w->host, "127.0.0.1", 8081, server, NULL)); /* nobody notices */
+	struct net_attach a = { .network = "a", .key = "p/web-1", .default_route = true };
+	must(net_attach(w->net, c, &a, &again, err)); /* attached already */
+	assert_string_equal(again.ipv4, web.ipv4);
+	assert_string_equal(again.ifname, web.ifname);
+	publish(w, "p/web", "", IPPROTO_TCP, 8082, 80, &web, 1);
+	assert_true(reaches(w->host, "127.0.0.1", 8082, server, NULL));
+	assert_false(reaches(w->host, "127.0.0.1", 8081, server, NULL));
+
+	/* Somebody empties the whole firewall: the next change brings all of ours back. */
+	must(nft__run(w->net, "flush ruleset", err));
+	assert_false(reaches(w->host, "127.0.0.1", 8082, server, NULL));
+	publish(w, "p/other", "", IPPROTO_TCP, 8083, 80, &web, 1);
+	assert_true(reaches(w->host, "127.0.0.1", 8082, server, NULL));
+	assert_true(reaches(w->host, "127.0.0.1", 8083, server, NULL));
+	close(server);
+	close(c);
+}
+
+/* Docker's FORWARD chain drops what it does not know, whatever our table says. */
+static void foreign_chains_that_drop_let_us_pass(void **state)
+{
+	struct world *w = *state;
+	struct net_address web, other;
+	int out = outside(w);
+	must(nft__run(w->net,
+		      "table ip filter {\n"
+		      " chain FORWARD { type filter hook forward priority 0; policy drop;\n"
+		      "  jump DOCKER-USER\n }\n"
+		      " chain DOCKER-USER { }\n}\n",
+		      err));
+	make_network(w, "a", false, false, NULL);
+	int c = container(w, "a", "p/web-1", &web);
+	int c2 = container(w, "a", "p/other-1", &other);
+	int server = serve(c, SOCK_STREAM, "0.0.0.0", 80);
+	publish(w, "p/web", "", IPPROTO_TCP, 8080, 80, &web, 1);
+	assert_true(reaches(out, "198.51.100.1", 8080, server, NULL));
+	assert_true(reaches(c2, web.ipv4, 80, server, NULL));
+	int so = serve(out, SOCK_STREAM, "198.51.100.2", 80);
+	assert_true(reaches(c, "198.51.100.2", 80, so, NULL));
+	must(net_ports_remove(w->net, "p/web", err));
+	must(net_sweep(w->net, "p", NULL, err));
+	must(net_network_remove(w->net, "a", err));
+	struct nft_places places = { 0 };
+	must(nft__chains(w->net, &places, err));
+	assert_int_equal(places.list.n, 2); /* only the foreign ones are left */
+	vec_each(p, &places.list) {
+		struct nft_handles found = { 0 };
+		assert_int_equal(nft__rules_find(w->net, p, "stave", &found), 0);
+		assert_int_equal(found.list.n, 0);
+		vec_done(&found.list);
+	}
+	vec_done(&places.list);
+	int fds[] = { server, so, c, c2, out };
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+}
+
+static void networks_live_by_their_records(void **state)
+{
+	struct world *w = *state;
+	struct net_network n, again;
+	struct net_address web;
+	bool created = true;
+	make_network(w, "a", false, false, &n);
+	must(net_network_create(w->net, &n.config, &again, &created, err));
+	assert_false(created);
+	assert_string_equal(again.subnet4, n.subnet4);
+	net_network_done(&again);
+
+	n.config.internal = true;
+	must_fail(net_network_create(w->net, &n.config, &again, &created, err), ERR_CONFLICT,
+		  "internal is 'false', not 'true'");
+	n.config.internal = false;
+
+	struct net_config c;
+	net_config_init(&c);
+	c.name = xstrdup("b");
+	struct net_pool *pool = vec_add(&c.pools);
+	pool->subnet = xstrdup(n.subnet4);
+	must_fail(net_network_create(w->net, &c, &again, &created, err), ERR_CONFLICT,
+		  "overlaps network 'a'");
+	c.driver = xstrdup("overlay");
+	must_fail(net_network_create(w->net, &c, &again, &created, err), ERR_UNSUPPORTED,
+		  "overlay");
+	net_config_done(&c);
+
+	int ns = container(w, "a", "p/web-1", &web);
+	must_fail(net_network_remove(w->net, "a", err), ERR_CONFLICT, "in use by p/web-1");
+
+	/* After a reboot there is the record, and nothing in the kernel. */
+	cleanup_strv struct strv links = { 0 };
+	strv_add(&links, n.bridge);
+	must(link__delete(w->net, &links, err));
+	must(nft__run(w->net, "flush ruleset", err));
+	assert_int_equal(link__index(w->net, n.bridge), -ENODEV);
+	must(net_network_create(w->net, &n.config, &again, &created, err));
+	assert_false(created);
+	assert_true(link__index(w->net, n.bridge) > 0);
+	net_network_done(&again);
+
+	must(net_detach(w->net, "a", "p/web-1", true, err));
+	must(net_detach(w->net, "a", "p/web-1", true, err)); /* missing is success */
+	must(net_network_remove(w->net, "a", err));
+	must(net_network_remove(w->net, "a", err));
+	assert_int_equal(link__index(w->net, n.bridge), -ENODEV);
+	assert_false(nft__chain(w->net, "forward")); /* the table went with the last network */
+	net_network_done(&n);
+	close(ns);
+}
+
+static void a_sweep_takes_what_is_not_kept(void **state)
+{
+	struct world *w = *state;
+	struct net_address a;
+	make_network(w, "a", false, false, NULL);
+	int n1 = container(w, "a", "p/web-1", &a), n2 = container(w, "a", "p/db-1", &a),
+	    n3 = container(w, "a", "other/web-1", &a);
+	publish(w, "p/web", "", IPPROTO_TCP, 8080, 80, &a, 1);
+	publish(w, "p/db", "", IPPROTO_TCP, 8081, 80, &a, 1);
+	cleanup_strv struct strv keep = { 0 };
+	strv_add(&keep, "p/db-1");
+	must(net_sweep(w->net, "p", &keep, err));
+	must_fail(net_lease(w->net, "a", "p/web-1", &a, err), ERR_NOT_FOUND, "no address");
+	must(net_lease(w->net, "a", "p/db-1", &a, err));
+	must(net_lease(w->net, "a", "other/web-1", &a, err));
+	struct net_ports p = { 0 };
+	must_fail(net_ports_load(w->net, "p/web", &p, err), ERR_NOT_FOUND, "publishes no ports");
+	must(net_ports_load(w->net, "p/db", &p, err));
+	net_ports_done(&p);
+	close(n1);
+	close(n2);
+	close(n3);
+}
+
+static void containers_can_be_kept_apart(void **state)
+{
+	struct world *w = *state;
+	struct net_address one, two;
+	struct net_config c;
+	struct net_network n;
+	bool created;
+	net_config_init(&c);
+	c.name = xstrdup("apart");
+	c.options = json_pack("{s:s,s:s}", "com.docker.network.bridge.enable_icc", "false",
+			      "com.docker.network.driver.mtu", "1400");
+	must(net_network_create(w->net, &c, &n, &created, err));
+	int c1 = container(w, "apart", "p/one-1", &one);
+	int c2 = container(w, "apart", "p/two-1", &two);
+	int s1 = serve(c1, SOCK_STREAM, "0.0.0.0", 80);
+	assert_false(reaches(c2, one.ipv4, 80, s1, NULL));
+	assert_true(reaches(w->host, one.ipv4, 80, s1, NULL));
+	publish(w, "p/one", "", IPPROTO_TCP, 8080, 80, &one, 1);
+	assert_true(reaches(c2, "127.0.0.1", 8080, s1, NULL) == false); /* its own loopback */
+	net_network_done(&n);
+	net_config_done(&c);
+	close(s1);
+	close(c1);
+	close(c2);
+}
+
+int main(void)
+{
+#define world_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		world_test(a_published_port_is_reached_from_everywhere),
+		world_test(connections_are_dealt_over_the_replicas),
+		world_test(datagrams_and_host_addresses),
+		world_test(ipv6_networks_publish_over_ipv6),
+		world_test(internal_networks_have_no_way_out),
+		world_test(a_taken_port_names_its_holder),
+		world_test(a_second_process_takes_over),
+		world_test(foreign_chains_that_drop_let_us_pass),
+		world_test(networks_live_by_their_records),
+		world_test(a_sweep_takes_what_is_not_kept),
+		world_test(containers_can_be_kept_apart),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
