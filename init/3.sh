@@ -1,0 +1,1 @@
+psql -U "$POSTGRES_USER" -d "$POSTGRES_DB" -c "INSERT INTO cats VALUES ('Sylvester')"
