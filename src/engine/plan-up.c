@@ -309,6 +309,21 @@ static void network_step(struct planner *p, const struct project_network *n)
 	map_set(&p->network_steps, n->key, (void *)(uintptr_t)(made + 1));
 }
 
+/* What services with network_mode: bridge share. It is no key of the file; "" stands for it here.
+ */
+static void bridge_step(struct planner *p)
+{
+	bool used = false;
+	vec_each(e, &p->entries)
+		used |= e->selected && e->service && str_eq(e->service->network_mode, "bridge");
+	cleanup_free char *name = xasprintf("%s_bridge", p->project->name);
+	if (!used || map_has(&p->networks, name))
+		return;
+	uint32_t made = plan__step(p, STEP_NETWORK_CREATE, "not there yet");
+	p->plan->steps.v[made].name = ptr_take(name);
+	map_set(&p->network_steps, "", (void *)(uintptr_t)(made + 1));
+}
+
 static int volume_step(struct planner *p, const char *key, struct err *err)
 {
 	const struct project_volume *v = project_volume(p->project, key);
@@ -351,6 +366,8 @@ static void after_key(struct planner *p, uint32_t step, const struct map *steps,
 
 static void after_networks_and_volumes(struct planner *p, const struct plan_entry *e, uint32_t step)
 {
+	if (str_eq(e->service->network_mode, "bridge"))
+		after_key(p, step, &p->network_steps, "");
 	vec_each(n, &e->service->networks)
 		after_key(p, step, &p->network_steps, n->network);
 	vec_each(m, &e->service->mounts) {
@@ -588,6 +605,7 @@ int plan__up(struct planner *p, struct err *err)
 	remove_where(p, true);
 	vec_each(n, &p->project->networks)
 		network_step(p, n);
+	bridge_step(p);
 	r = volume_steps(p, err);
 	for (size_t i = 0; i < p->order.n && r == 0; i++) {
 		struct plan_entry *e = plan__entry(p, p->order.v[i]);

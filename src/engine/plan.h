@@ -123,7 +123,8 @@ struct step {
 	char *container; /* id of the existing one; NULL for one that a STEP_CREATE of this plan
 			    makes for the same slot */
 	char *name;	 /* network, volume or container name, for people */
-	char *key;	 /* network or volume key in the project */
+	char *key;	 /* network or volume key in the project. NULL with STEP_NETWORK_CREATE:
+			    that of network_mode: bridge (service_network_config(project, NULL)) */
 	char *reason; /* "not there yet", "environment.TZ added, compose.yaml:14", ... never NULL */
 	bool recreate; /* a STEP_CREATE that replaces, and the STEP_STOP and STEP_REMOVE of what is
 			  replaced: the slot with its log, addresses and anonymous volumes stays.

@@ -12,18 +12,25 @@ struct service_context {
 	const struct project *project;
 	const struct service *service;
 	const struct image *image;
-	struct slot *slot;	       /* anonymous volumes are looked up and added here */
-	const struct oneoff *oneoff;   /* NULL: a replica */
-	bool can_idmap;		       /* false: no user namespace (file system refuses) */
-	struct containers *containers; /* of the project, for pid/ipc/network_mode service: and
-					  volumes_from; may be NULL when none is used */
-	bool renew_volumes;	       /* new anonymous volumes instead of the slot's */
-	struct strv *warnings; /* what was asked for and is not done is added; may be NULL */
+	struct slot *slot;	     /* anonymous volumes are looked up and added here */
+	const struct oneoff *oneoff; /* NULL: a replica */
+	bool can_idmap;		     /* false: no user namespace (file system refuses) */
+	bool renew_volumes;	     /* new anonymous volumes instead of the slot's */
+	struct strv *warnings;	     /* what was asked for and is not done is added; may be NULL */
 };
+
+/* Finds a running or stopped container that another one refers to: "service:NAME" (its lowest
+ * number), "container:NAME" (by name or id, of any project), of "network_mode", "pid", "ipc".
+ * ERR_NOT_FOUND. The result is owned when it came from another project: always a copy, free it. */
+int service_reference(const struct engine_paths *paths, const char *project, const char *reference,
+		      struct container **ret, struct err *err);
 
 /* Fills both: the record (state CREATED) and the spec. Bind sources must exist (or are created when
  * create_host_path): ERR_NOT_FOUND names file, line and path. Secrets and configs are read now.
- * Volumes named in the mounts are made by their own steps; anonymous ones are created here. */
+ * Volumes named in the mounts are made by their own steps; anonymous ones are created here,
+ * and the slot's id range is leased when the container has a user namespace; one that shares the
+ * network, pid or ipc namespace of another container gets that one's range. The caller makes the
+ * records (state_container_create). */
 int service_container(const struct service_context *context, struct container **ret,
 		      struct spec *ret_spec, struct err *err);
 
@@ -39,7 +46,8 @@ int service_update(const struct service_context *context, struct container *c, s
 int service_write_etc(const struct engine_paths *paths, const struct project *project,
 		      const struct container *c, const struct spec *spec, struct err *err);
 
-/* A project's network or volume as its room wants it. */
+/* A project's network as its room wants it (net_config_done it). NULL: the network that services
+ * with network_mode: bridge share, "<project>_bridge". */
 void service_network_config(const struct project *project, const struct project_network *network,
 			    struct net_config *ret);
 

@@ -102,6 +102,8 @@ static const struct record_field container_fields[] = {
 	RECORD_JSON(struct container, labels),
 	RECORD_STRV(struct container, depends_on),
 	RECORD_STR(struct container, network_mode),
+	RECORD_STR(struct container, pid_mode),
+	RECORD_STR(struct container, ipc_mode),
 	RECORD_LIST(struct container, networks, &network_record),
 	RECORD_LIST(struct container, ports, &port_record),
 	RECORD_LIST(struct container, volumes, &volume_record),

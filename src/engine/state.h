@@ -117,6 +117,8 @@ struct container {
 	json_t *labels;	     /* live; object */
 	struct strv depends_on; /* services, for stop order when there is no project file */
 	char *network_mode;	/* NULL: own networks */
+	char *pid_mode,
+		*ipc_mode; /* "service:NAME", "container:NAME": joined at each start; else NULL */
 	VEC(struct container_network) networks;
 	VEC(struct net_port) ports; /* live; as asked for */
 	VEC(struct container_volume) volumes;
