@@ -1,0 +1,189 @@
+/* Inside of the image store; for the files of this room alone. See image.h for the layout.
+ *
+ * Rules that everything here keeps: what has its final name is whole and checked; what is being
+ * made lives in blobs/tmp or layers/tmp-*; adding takes the lock shared, collecting takes it
+ * exclusive, so that a collection never sees a blob whose reference is about to be written. */
+#ifndef STAVE_IMAGE_STORE_H
+#define STAVE_IMAGE_STORE_H
+
+#include "base/hash.h"
+#include "image/image.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	DIGEST_TEXT = 72,	       /* "sha256:", 64 digits, NUL */
+	IMAGE_JSON_MAX = 8 << 20,      /* manifests and configs; registries allow 4 MiB */
+	IMAGE_LAYERS_MAX = 127,	       /* as Docker; overlayfs takes 500 */
+	IMAGE_COPY_CHUNK = 256 * 1024, /* one read or write of bulk data */
+};
+
+struct image_store {
+	char *root;
+	int blobs;  /* blobs/sha256 */
+	int tmp;    /* blobs/tmp */
+	int refs;   /* refs */
+	int layers; /* layers */
+};
+
+bool image__digest_ok(const char *digest); /* "sha256:" and 64 lower-case digits */
+static inline const char *image__hex(const char *digest)
+{
+	return digest + sizeof("sha256:") - 1;
+}
+
+/* --- store.c: lock --- */
+/* Takes the store's lock; closing the descriptor releases it. Without `wait`: -EWOULDBLOCK when
+ * another process has it. */
+enum { IMAGE_LOCK_SHARED = 0, IMAGE_LOCK_EXCLUSIVE = 1u << 0, IMAGE_LOCK_NOWAIT = 1u << 1 };
+int image__lock(struct image_store *store, unsigned flags, int *ret_fd, struct err *err);
+/* -ENOSPC when the store's file system has less room left than is good for the machine. */
+int image__check_space(struct image_store *store, struct err *err);
+
+/* --- blob.c: content by digest --- */
+struct blob_writer {
+	struct image_store *store;
+	int fd; /* FD_NONE: not open */
+	char temp[40];
+	struct hash *hash;
+	uint64_t size, checked; /* bytes written; bytes at the last look at the free space */
+};
+#define BLOB_WRITER_NONE ((struct blob_writer){ .fd = FD_NONE })
+int image__blob_begin(struct image_store *store, struct blob_writer *ret, struct err *err);
+int image__blob_add(struct blob_writer *w, const void *data, size_t len, struct err *err);
+/* Gives the blob its name. With `expect`, -EBADMSG when the bytes have another digest. */
+int image__blob_commit(struct blob_writer *w, const char *expect, char ret_digest[DIGEST_TEXT],
+		       struct err *err);
+void image__blob_done(struct blob_writer *w); /* forgets an uncommitted one */
+#define cleanup_blob cleanup(image__blob_done)
+
+int image__blob_put(struct image_store *store, const void *data, size_t len,
+		    char ret_digest[DIGEST_TEXT], struct err *err);
+/* Stores the compact text of a document. */
+int image__blob_put_json(struct image_store *store, const json_t *j, char ret_digest[DIGEST_TEXT],
+			 uint64_t *ret_size, struct err *err);
+bool image__blob_has(struct image_store *store, const char *digest);
+/* ERR_NOT_FOUND when missing. Descriptor of a regular file, at its start. */
+int image__blob_open(struct image_store *store, const char *digest, uint64_t *ret_size,
+		     struct err *err);
+/* Reads a document and checks its digest (-EBADMSG). */
+int image__blob_json(struct image_store *store, const char *digest, json_t **ret, struct err *err);
+
+/* --- unpack.c: a tar stream to a layer directory --- */
+/* Where a stream's bytes come from: at most `size` into buf; 0 at the end, negative errno. */
+struct unpack_source {
+	ssize_t (*read)(void *data, void *buf, size_t size, struct err *err);
+	void *data;
+};
+struct unpack_limits {
+	uint64_t entries, bytes; /* 0: the default */
+};
+struct unpack_result {
+	char diff_id[DIGEST_TEXT];
+	uint64_t size; /* bytes of file content */
+	uint64_t entries;
+};
+/* Unpacks into the empty directory `root`, reading the source to its very end. */
+int image__unpack(struct image_store *store, int root, const struct unpack_source *source,
+		  const struct unpack_limits *limits, struct unpack_result *ret, struct err *err);
+
+/* --- layer.c: unpacked layers by chain id --- */
+/* Chain id of a layer on top of `parent` (NULL: the bottom one). */
+void image__chain(const char *parent, const char *diff_id, char ret[DIGEST_TEXT]);
+bool image__layer_has(struct image_store *store, const char *chain);
+char *image__layer_path(struct image_store *store, const char *chain); /* owned */
+uint64_t image__layer_size(struct image_store *store, const char *chain);
+struct layer_writer {
+	struct image_store *store;
+	char temp[40];
+	int dir;  /* the temporary directory */
+	int root; /* its diff/ */
+};
+#define LAYER_WRITER_NONE ((struct layer_writer){ .dir = FD_NONE, .root = FD_NONE })
+int image__layer_begin(struct image_store *store, struct layer_writer *ret, struct err *err);
+/* Names it; one that is there already wins and the new one is dropped. */
+int image__layer_commit(struct layer_writer *w, const char *chain,
+			const struct unpack_result *result, struct err *err);
+void image__layer_done(struct layer_writer *w);
+#define cleanup_layer cleanup(image__layer_done)
+/* Makes sure that the layer is unpacked, from the blob; its content must have diff_id. */
+int image__layer_unpack(struct image_store *store, const char *blob, const char *diff_id,
+			const char *chain, const struct image_progress *progress, struct err *err);
+
+/* --- config.c --- */
+int image__config_decode(json_t *doc, struct image_config *ret, struct err *err);
+void image__config_done(struct image_config *config);
+
+/* --- change.c: one Dockerfile line (CMD, ENV, ...) applied to a config document --- */
+int image__change(json_t *doc, const char *line, struct err *err);
+
+/* --- manifest.c --- */
+struct manifest_layer {
+	char digest[DIGEST_TEXT];
+	char *media_type;
+	uint64_t size;
+};
+struct manifest {
+	char digest[DIGEST_TEXT]; /* its own */
+	char config[DIGEST_TEXT];
+	uint64_t config_size;
+	VEC(struct manifest_layer) layers; /* bottom first */
+	json_t *raw;
+};
+void image__manifest_done(struct manifest *m);
+#define cleanup_manifest cleanup(image__manifest_done)
+/* Decodes an image manifest (OCI or Docker schema 2). Does not set `digest`. */
+int image__manifest_decode(json_t *doc, struct manifest *ret, struct err *err);
+int image__manifest_load(struct image_store *store, const char *digest, struct manifest *ret,
+			 struct err *err);
+/* Makes and stores an OCI manifest. layers: borrowed. */
+int image__manifest_make(struct image_store *store, const char *config,
+			 const struct manifest_layer *layers, size_t count,
+			 char ret_digest[DIGEST_TEXT], struct err *err);
+bool image__is_index(const json_t *doc);
+/* The descriptor in an index that suits the platform ("os/arch[/variant]", NULL: this machine's).
+ * Borrowed from doc. ERR_NOT_FOUND names what there is. */
+int image__index_choose(const json_t *doc, const char *platform, const json_t **ret,
+			struct err *err);
+const char *image__machine(void); /* "amd64", "arm64", ... */
+
+/* --- refs.c --- */
+struct ref_entry {
+	char *name; /* familiar; NULL: an untagged image's root */
+	char manifest[DIGEST_TEXT];
+	char remote[DIGEST_TEXT]; /* what the registry calls it (an index, say), or "" */
+};
+struct ref_list {
+	VEC(struct ref_entry) items;
+};
+void image__refs_done(struct ref_list *list);
+#define cleanup_refs cleanup(image__refs_done)
+int image__refs_list(struct image_store *store, struct ref_list *ret, struct err *err);
+/* ERR_NOT_FOUND when there is no such reference. */
+int image__ref_read(struct image_store *store, const struct image_ref *ref, struct ref_entry *ret,
+		    struct err *err);
+/* Points ref at a manifest. An image that loses its last name is kept under none. */
+int image__ref_write(struct image_store *store, const struct image_ref *ref, const char *manifest,
+		     const char *remote, struct err *err);
+int image__ref_remove(struct image_store *store, const struct image_ref *ref, struct err *err);
+/* The root of an image without a name, by manifest. */
+int image__ref_keep(struct image_store *store, const char *manifest, struct err *err);
+int image__ref_unkeep(struct image_store *store, const char *manifest, struct err *err);
+
+/* --- image.c --- */
+/* Fills everything of `ret` but the names; unpacks missing layers when asked. */
+int image__load_manifest(struct image_store *store, const char *manifest, bool unpack,
+			 const struct image_progress *progress, struct image *ret, struct err *err);
+/* The manifest that a name or id stands for. *ret_ref is false when it was an id. */
+int image__resolve(struct image_store *store, const char *name, char ret_manifest[DIGEST_TEXT],
+		   bool *ret_ref, struct err *err);
+
+/* --- collect.c --- */
+/* Deletes what no reference and none of the layer directories in `in_use` needs. Takes the lock
+ * exclusively; when somebody is adding, does nothing: the next one collects. ret_deleted (may be
+ * NULL): ids of images that are gone. */
+int image__collect(struct image_store *store, const struct strv *in_use, uint64_t *ret_bytes,
+		   struct err *err);
+
+#endif
