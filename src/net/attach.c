@@ -5,6 +5,7 @@
 
 #include "base/fs.h"
 #include "base/hash.h"
+#include "net/names.h"
 #include "net/port.h"
 #include "net/rules.h"
 
@@ -206,7 +207,10 @@ int net_sweep(struct net *net, const char *project, const struct strv *keep, str
 		r = sweep_network(net, names.v[i], project, keep, err);
 	if (r == 0)
 		r = port__sweep(net, project, keep, err);
-	if (r == 0 && (!keep || keep->n == 0))
-		r = rules__retire(net, err);
+	if (r == 0 && (!keep || keep->n == 0)) {
+		r = names__forget(net->run, project, err);
+		if (r == 0)
+			r = rules__retire(net, err);
+	}
 	return r;
 }

@@ -18,7 +18,10 @@ int dns_sockets(int netns, int *ret_udp, int *ret_tcp, struct err *err);
 struct dns;
 int dns_new(struct loop *loop, const char *run, const char *project, struct dns **ret,
 	    struct err *err);
-void dns_free(struct dns *dns);
+/* The same with another file than /etc/resolv.conf (tests). */
+int dns_new_with(struct loop *loop, const char *run, const char *project, const char *resolv_conf,
+		 struct dns **ret, struct err *err);
+void dns_free(struct dns *dns); /* writes names that are not written yet; the files stay */
 DEFINE_CLEANUP(struct dns, dns_free)
 
 /* One asker: the container in slot `key`. Takes both descriptors (dups are not made). servers: the
@@ -31,11 +34,15 @@ struct dns_client {
 	struct strv networks; /* network names it is on */
 	bool forward;	      /* false on internal networks only: no external names */
 };
+/* A key that is known is replaced. */
 int dns_client_add(struct dns *dns, const struct dns_client *client, struct err *err);
 void dns_client_remove(struct dns *dns, const char *key);
 int dns_client_networks(struct dns *dns, const char *key, const struct strv *networks);
 
-/* The names of a network, as a whole: replaces what was known. */
+/* The names of a network, as a whole: replaces what was known. A name whose addresses are both NULL
+ * is known and has none (no healthy replica): the answer is empty, and the world is not asked. An
+ * address is called, in reverse, by the first name that only its slot has: list the container's
+ * name before the service's. */
 struct dns_name {
 	const char *name;	 /* lower case is not required; compared without case */
 	const char *key;	 /* slot that it points at */
