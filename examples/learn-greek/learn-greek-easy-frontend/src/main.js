@@ -27,13 +27,9 @@ function row(word) {
   return item;
 }
 
-async function show() {
-  const answer = await fetch("/api/v1/words");
-  if (answer.ok) {
-    list.replaceChildren(...(await answer.json()).map(row));
-  } else {
-    state.textContent = `no words yet (${answer.status}): run "alembic upgrade head" in the back end`;
-  }
+const answer = await fetch("/api/v1/words");
+if (answer.ok) {
+  list.replaceChildren(...(await answer.json()).map(row));
+} else {
+  state.textContent = `no words yet (${answer.status}): run "alembic upgrade head" in the back end`;
 }
-
-show();

@@ -1,0 +1,97 @@
+/* Devices: Docker's default nodes and the user's. Inside a user namespace the kernel refuses to
+ * make nodes, so the host's are bound; without one they are made. */
+#include "runtime/launch.h"
+#include "runtime/sys.h"
+
+#include "base/fs.h"
+
+#include <linux/major.h>
+#include <sys/sysmacros.h>
+
+static const struct node {
+	const char *name;
+	unsigned major, minor;
+} nodes[] = {
+	{ "null", MEM_MAJOR, 3 },   { "zero", MEM_MAJOR, 5 },	 { "full", MEM_MAJOR, 7 },
+	{ "random", MEM_MAJOR, 8 }, { "urandom", MEM_MAJOR, 9 }, { "tty", TTYAUX_MAJOR, 0 },
+};
+
+static const struct {
+	const char *name, *points_to;
+} links[] = {
+	{ "fd", "/proc/self/fd" },	 { "stdin", "/proc/self/fd/0" },
+	{ "stdout", "/proc/self/fd/1" }, { "stderr", "/proc/self/fd/2" },
+	{ "ptmx", "pts/ptmx" },		 { "core", "/proc/kcore" },
+};
+
+/* Binds the host's node on an empty file, after looking that it is the device it should be: stave
+ * may run where /dev is not a real one. */
+static int bind_node(int dev, const struct node *node, struct err *err)
+{
+	char path[32];
+	struct stat st;
+	int r;
+
+	snprintf(path, sizeof(path), "/dev/%s", node->name);
+	cleanup_fd int tree = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree < 0)
+		return err_sys(err, -tree, "open '%s' of the host", path);
+	if (fstat(tree, &st) < 0 || !S_ISCHR(st.st_mode) ||
+	    st.st_rdev != makedev(node->major, node->minor))
+		return err_unsupported(err, "'%s' of the host is not that device", path);
+	if (mknodat(dev, node->name, S_IFREG | 0644, 0) < 0)
+		return err_sys(err, errno, "make '%s'", path);
+	r = sys_move_mount_at(tree, dev, node->name);
+	return r < 0 ? err_sys(err, -r, "bind '%s'", path) : 0;
+}
+
+static int make_node(int dev, const struct node *node, struct err *err)
+{
+	if (mknodat(dev, node->name, S_IFCHR | 0666, makedev(node->major, node->minor)) < 0 ||
+	    fchmodat(dev, node->name, 0666, 0) < 0)
+		return err_sys(err, errno, "make '/dev/%s'", node->name);
+	return 0;
+}
+
+static int make_links(int dev, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		if (symlinkat(links[i].points_to, dev, links[i].name) < 0 && errno != EEXIST)
+			return err_sys(err, errno, "make '/dev/%s'", links[i].name);
+	return 0;
+}
+
+int runtime__devices_defaults(struct launch *l, int dev, struct err *err)
+{
+	cleanup_fd int console = FD_NONE;
+
+	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
+		int r = l->user_ns ? bind_node(dev, &nodes[i], err)
+				   : make_node(dev, &nodes[i], err);
+		if (r < 0)
+			return r;
+	}
+	if (l->console < 0)
+		return make_links(dev, err);
+	console = sys_open_tree(dev, "pts/0", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (console < 0)
+		return err_sys(err, -console, "open the console");
+	if (mknodat(dev, "console", S_IFREG | 0600, 0) < 0)
+		return err_sys(err, errno, "make '/dev/console'");
+	int r = sys_move_mount_at(console, dev, "console");
+	return r < 0 ? err_sys(err, -r, "bind '/dev/console'") : make_links(dev, err);
+}
+
+int runtime__devices_attach(struct launch *l, struct err *err)
+{
+	vec_each(d, &l->devices) {
+		cleanup_fd int target =
+			runtime__target_open(l->root, d->target, true, d->is_dir, err);
+		if (target < 0)
+			return target;
+		int r = sys_move_mount(d->fd, target);
+		if (r < 0)
+			return err_sys(err, -r, "attach the device '%s'", d->target);
+	}
+	return 0;
+}

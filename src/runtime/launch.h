@@ -1,0 +1,167 @@
+/* For this room only: what the privileged side (start.c, exec.c) prepares, and what the
+ * container's first process (child.c) then works through.
+ *
+ *	privileged side          intermediate (enter.c)           child (child.c)
+ *	opens, idmaps, cgroup
+ *	        ------ clone ------>  cgroup, rlimits
+ *	                              user, network namespace
+ *	                              uid 0 there
+ *	                              ------ clone3 ------>       stages, in the order of enum stage
+ *	pid, pidfd  <----------------  exits                      exec, or a report over `status`
+ *
+ * The child is a full copy of the caller: it may allocate, and uses struct err like everybody. */
+#ifndef STAVE_RUNTIME_LAUNCH_H
+#define STAVE_RUNTIME_LAUNCH_H
+
+#include "runtime/runtime.h"
+
+#include <linux/filter.h>
+#include <sys/resource.h>
+
+/* What the child does, in this order; the text says what failed. */
+#define STAGES(X)                                                                                  \
+	X(ENTER, "enter the namespaces")                                                           \
+	X(CONSOLE, "make the console")                                                             \
+	X(ROOT, "mount the root file system")                                                      \
+	X(KERNELFS, "mount the kernel's file systems")                                             \
+	X(MOUNTS, "mount")                                                                         \
+	X(DEVICES, "make the devices")                                                             \
+	X(SYSCTLS, "set the sysctls")                                                              \
+	X(MASKS, "mask paths")                                                                     \
+	X(PIVOT, "change the root directory")                                                      \
+	X(HOSTNAME, "set the host name")                                                           \
+	X(INIT, "start the init process")                                                          \
+	X(STDIO, "set up standard input and output")                                               \
+	X(USER, "find the user")                                                                   \
+	X(CWD, "change to the working directory")                                                  \
+	X(SECURITY, "set capabilities and seccomp")                                                \
+	X(EXEC, "run the command")
+
+enum stage {
+#define X(name, text) STAGE_##name,
+	STAGES(X)
+#undef X
+		STAGE_MAX_
+};
+const char *runtime__stage_text(enum stage stage);
+
+/* What goes over the status pipe when a stage fails; one write, less than PIPE_BUF. */
+struct report {
+	int32_t stage, kind, no;
+	char text[1000];
+};
+
+struct launch_mount {
+	const struct spec_mount *mount;
+	int fd; /* detached tree of the source; FD_NONE for tmpfs, mqueue and files */
+	bool is_dir;
+};
+
+struct launch_device {
+	const char *target; /* path inside; borrowed from the spec */
+	int fd;		    /* detached tree of the node */
+	bool is_dir;
+};
+
+struct cgroup;
+
+struct launch {
+	const struct spec *spec;
+	const struct spec_process *process; /* the spec's, or exec's */
+	bool exec;			    /* joins a container instead of making one */
+	bool user_ns;			    /* the child has a user namespace of its own */
+	bool net_ns;			    /* ... and a network namespace (sysfs can be mounted) */
+	bool new_pid, new_ipc, new_uts, new_cgroup;
+
+	VEC(int) layers; /* detached trees, bottom first */
+	int upper;	 /* detached tree of spec->dir */
+	int rootfs;	 /* detached tree, with no layers */
+	int shm; /* detached tree of another container's /dev/shm, with a joined IPC namespace */
+	VEC(struct launch_mount) mounts;
+	VEC(struct launch_device) devices;
+
+	int stdio[3];	    /* borrowed; FD_NONE: /dev/null */
+	int status;	    /* write end */
+	int console_socket; /* where the child sends the pty master; FD_NONE without a tty */
+	const struct sock_fprog *seccomp; /* NULL: none */
+	uint64_t caps;
+
+	/* used by the child only */
+	int root;    /* O_PATH of the new root, before the pivot */
+	int devpts;  /* detached, when the console is made before /dev */
+	int console; /* pty slave */
+	struct strv env;
+	uid_t uid;
+	gid_t gid;
+	VEC(gid_t) groups;
+};
+void runtime__launch_init(struct launch *l);
+void runtime__launch_done(struct launch *l);
+
+/* The child: works through its stages and executes the program. Never returns. */
+_Noreturn void runtime__child(void *launch);
+
+/* Refuses what no spec may say (spec-check.c). */
+int runtime__spec_check(const struct spec *s, struct err *err);
+
+/* --- the intermediate (enter.c) --- */
+
+enum { ENTER_FDS_MAX = 8 };
+
+struct enter {
+	bool clone_parent;	     /* the child is to be a child of the caller's parent */
+	const struct cgroup *cgroup; /* joined first; NULL: the caller's */
+	VEC(struct spec_rlimit) rlimits;
+	bool has_oom_score_adj;
+	int oom_score_adj;
+	struct enter_ns {     /* entered in this order; a user namespace makes us its root */
+		int fd, type; /* type: CLONE_NEW*, or several with a pidfd */
+	} ns[ENTER_FDS_MAX];
+	size_t ns_count;
+	uint64_t clone_flags;
+	void (*child)(void *data);
+	void *data;
+};
+/* Makes the intermediate, waits for it (a fraction of a millisecond), gives the child's pid and a
+ * pidfd (owned). */
+int runtime__enter(const struct enter *e, pid_t *ret_pid, int *ret_pidfd, struct err *err);
+
+/* Makes status pipe and console socket, enters, fills *ret (start.c; exec.c too). */
+int runtime__launch_run(struct launch *l, struct enter *e, struct runtime_child *ret,
+			struct err *err);
+
+/* --- the child's stages, by file --- */
+
+int runtime__console_make(struct launch *l, struct err *err);	/* console.c */
+int runtime__rootfs_mount(struct launch *l, struct err *err);	/* rootfs.c */
+int runtime__rootfs_pivot(struct launch *l, struct err *err);	/* rootfs.c */
+int runtime__kernelfs_make(struct launch *l, struct err *err);	/* kernelfs.c */
+int runtime__mounts_make(struct launch *l, struct err *err);	/* mounts.c */
+int runtime__devices_attach(struct launch *l, struct err *err); /* devices.c */
+int runtime__masks_make(struct launch *l, struct err *err);	/* masks.c */
+int runtime__stdio_set(struct launch *l, struct err *err);	/* console.c */
+int runtime__init_start(struct launch *l, struct err *err);	/* init.c */
+int runtime__user_find(struct launch *l, struct err *err); /* user.c: fills uid, gid, groups, env */
+int runtime__security_set(struct launch *l, struct err *err); /* security.c */
+
+/* Docker's default nodes and links in the container's own /dev (devices.c). */
+int runtime__devices_defaults(struct launch *l, int dev, struct err *err);
+/* The flags of a mount as MOUNT_ATTR_* (mounts.c). */
+unsigned runtime__mount_attributes(const struct spec_mount *m);
+
+/* The caller's end: waits for the pty master; FD_NONE when the child ended without one. */
+int runtime__console_receive(int socket);
+/* Gives an anonymous pipe to a user of the container, so that /dev/stdout can be opened again
+ * there. Files, sockets and the user's own terminal are left alone. */
+void runtime__stdio_give(int fd, uid_t uid);
+
+/* --- helpers for mounting, by the child --- */
+
+/* Opens `path` beneath root as an O_PATH descriptor; with make, creates what is missing: a
+ * directory, or (is_dir false) an empty file; its parents are directories. */
+int runtime__target_open(int root, const char *path, bool make, bool is_dir, struct err *err);
+/* Makes a detached mount of a new file system; options: "key=value" or "flag", NULL-terminated. */
+int runtime__fs_mount(const char *type, unsigned attributes, const char *const options[],
+		      struct err *err);
+
+#endif

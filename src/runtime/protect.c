@@ -1,0 +1,57 @@
+/* Runs the program from a sealed copy in memory. A process that enters a container is, until its
+ * exec, a process of the container that runs our binary: through /proc/PID/exe the container could
+ * otherwise write to the binary on the host's disk (CVE-2019-5736). */
+#include "runtime/runtime.h"
+
+#include "base/fs.h"
+
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+enum { SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
+
+static int copy_all(int from, int to, off_t size)
+{
+	for (off_t at = 0; at < size;) {
+		ssize_t n = sendfile(to, from, &at, (size_t)(size - at));
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == 0)
+			return -EIO;
+	}
+	return 0;
+}
+
+/* Kernels from 6.3 on ask to say that the copy is to be executed; older ones refuse the flag. */
+static int make_memfd(void)
+{
+	int fd = memfd_create("stave", MFD_CLOEXEC | MFD_ALLOW_SEALING | 0x10u /* MFD_EXEC */);
+
+	return fd < 0 && errno == EINVAL ? memfd_create("stave", MFD_CLOEXEC | MFD_ALLOW_SEALING)
+					 : fd;
+}
+
+int runtime_protect(char **argv, struct err *err)
+{
+	cleanup_fd int self = fs_open(AT_FDCWD, "/proc/self/exe", O_RDONLY, 0, err);
+	struct stat st;
+	int r;
+
+	if (self < 0)
+		return self;
+	if (fcntl(self, F_GET_SEALS) == SEALS)
+		return 0;
+	cleanup_fd int copy = make_memfd();
+	if (copy < 0 || fstat(self, &st) < 0)
+		return err_sys(err, errno, "make a sealed copy of the program");
+	if ((r = copy_all(self, copy, st.st_size)) < 0)
+		return err_sys(err, -r, "copy the program");
+	if (fcntl(copy, F_ADD_SEALS, SEALS) < 0)
+		return err_sys(err, errno, "seal the copy of the program");
+	(void)syscall(SYS_execveat, copy, "", argv, environ, AT_EMPTY_PATH);
+	return err_sys(err, errno, "execute the copy of the program");
+}

@@ -1,0 +1,154 @@
+/* The root file system, made by the child in its own mount namespace.
+ *
+ * The layers come as detached mounts, idmapped by the privileged side. They are attached under a
+ * private tmpfs, and the overlay is mounted from there with relative names, so that no host path
+ * shows in the container's mountinfo. Everything but the overlay goes away with the old root.
+ * `userxattr` always: layers are unpacked for it, and an upper directory stays valid when a service
+ * changes between having a user namespace and not. */
+#include "runtime/launch.h"
+#include "runtime/sys.h"
+
+#include "base/fs.h"
+
+#include <sched.h>
+#include <sys/mount.h>
+
+/* One page of mount options: "l0:l1:..." leaves room for more layers than any image has. */
+enum { LAYERS_MAX = 500 };
+
+int runtime__fs_mount(const char *type, unsigned attributes, const char *const options[],
+		      struct err *err)
+{
+	cleanup_fd int fs = sys_fsopen(type);
+	int r;
+
+	if (fs < 0)
+		return err_sys(err, -fs, "open a '%s' file system", type);
+	for (size_t i = 0; options && options[i]; i++) {
+		const char *equals = strchr(options[i], '=');
+		if (equals) {
+			cleanup_free char *key =
+				xstrndup(options[i], (size_t)(equals - options[i]));
+			r = sys_fsconfig(fs, FSCONFIG_SET_STRING, key, equals + 1, 0);
+		} else {
+			r = sys_fsconfig(fs, FSCONFIG_SET_FLAG, options[i], NULL, 0);
+		}
+		if (r < 0)
+			return err_sys(err, -r, "set option '%s' of a '%s' file system", options[i],
+				       type);
+	}
+	r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+	if (r < 0)
+		return err_sys(err, -r, "create a '%s' file system", type);
+	r = sys_fsmount(fs, attributes);
+	return r < 0 ? err_sys(err, -r, "mount a '%s' file system", type) : r;
+}
+
+/* Leaves a chroot that stave itself may run in: entering one's own mount namespace again sets the
+ * root to the namespace's. Without this the container's first process would have the old root of
+ * the namespace beside its own, and whoever enters the namespace later (exec) would land there. */
+static int leave_chroot(struct err *err)
+{
+	cleanup_fd int self = fs_open(AT_FDCWD, "/proc/self/ns/mnt", O_RDONLY, 0, err);
+
+	if (self < 0)
+		return self;
+	if (setns(self, CLONE_NEWNS) < 0)
+		return err_sys(err, errno, "enter the root of the mount namespace");
+	return 0;
+}
+
+static int attach_at(int fd, int dir, const char *name, struct err *err)
+{
+	int r;
+
+	if (mkdirat(dir, name, 0700) < 0)
+		return err_sys(err, errno, "make a mount point");
+	r = sys_move_mount_at(fd, dir, name);
+	return r < 0 ? err_sys(err, -r, "attach a layer") : 0;
+}
+
+static int mount_overlay(const struct launch *l, int base, struct err *err)
+{
+	cleanup_str struct str options = STR_INIT_MAX(4000);
+	char name[24];
+	int r;
+
+	str_add(&options, "userxattr,upperdir=u/upper,workdir=u/work,lowerdir=");
+	for (size_t i = l->layers.n; i-- > 0;) { /* overlayfs wants the uppermost first */
+		snprintf(name, sizeof(name), "%zu", i);
+		if ((r = attach_at(l->layers.v[i], base, name, err)) < 0)
+			return r;
+		str_addf(&options, "%s%s", name, i ? ":" : "");
+	}
+	if (str_overflowed(&options) || l->layers.n > LAYERS_MAX)
+		return err_input(err, "an image of %zu layers is more than %d", l->layers.n,
+				 LAYERS_MAX);
+	if ((r = attach_at(l->upper, base, "u", err)) < 0)
+		return r;
+	if (mkdirat(base, "r", 0700) < 0)
+		return err_sys(err, errno, "make a mount point");
+	if (mount("overlay", "r", "overlay", 0, str_text(&options)) < 0)
+		return err_sys(err, errno, "mount the overlay of %zu layers", l->layers.n);
+	return 0;
+}
+
+/* On any directory that every machine has and that nobody needs from now on: not '/', or what lies
+ * on top of it would be what umount2 finds after the pivot. */
+static int attach_base(int base, struct err *err)
+{
+	static const char *const places[] = { "/tmp", "/run", "/etc", "/usr" };
+	int r = -ENOENT;
+
+	for (size_t i = 0; r < 0 && i < ARRAY_SIZE(places); i++)
+		r = sys_move_mount_at(base, AT_FDCWD, places[i]);
+	return r < 0 ? err_sys(err, -r, "attach the private directory") : 0;
+}
+
+int runtime__rootfs_mount(struct launch *l, struct err *err)
+{
+	static const char *const options[] = { "mode=0700", NULL };
+	cleanup_fd int base = FD_NONE;
+	int r = leave_chroot(err);
+
+	if (r < 0)
+		return r;
+	/* Without a user namespace mounts are copied with their peer groups: what happens here must
+	 * not be seen on the host. (With one, the kernel has done this already.) */
+	if (!l->user_ns && mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		return err_sys(err, errno, "make the mounts private");
+	if ((base = runtime__fs_mount("tmpfs", 0, options, err)) < 0)
+		return base;
+	if ((r = attach_base(base, err)) < 0)
+		return r;
+	if (fchdir(base) < 0)
+		return err_sys(err, errno, "change to the private directory");
+	r = l->layers.n ? mount_overlay(l, base, err) : attach_at(l->rootfs, base, "r", err);
+	if (r < 0)
+		return r;
+	l->root = fs_open(base, "r", O_PATH | O_DIRECTORY, 0, err);
+	return l->root < 0 ? l->root : 0;
+}
+
+int runtime__rootfs_pivot(struct launch *l, struct err *err)
+{
+	int r;
+
+	if (l->spec->readonly_root) {
+		struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+		if ((r = sys_mount_setattr(l->root, "", AT_EMPTY_PATH, &attr)) < 0)
+			return err_sys(err, -r, "make it read-only");
+	}
+	/* The old root goes on top of the new one and is taken off again: no directory is needed
+	 * for it in the image. */
+	if (fchdir(l->root) < 0)
+		return err_sys(err, errno, "change to it");
+	if ((r = sys_pivot_root(".", ".")) < 0)
+		return err_sys(err, -r, "pivot");
+	if (umount2(".", MNT_DETACH) < 0)
+		return err_sys(err, errno, "detach the host's file systems");
+	if (chdir("/") < 0)
+		return err_sys(err, errno, "change to '/'");
+	l->root = fd_close(l->root);
+	return 0;
+}
