@@ -112,8 +112,19 @@ int image_tag(struct image_store *store, const char *source, const char *target,
  * names and deleted ids. */
 int image_remove(struct image_store *store, const char *name, bool force, const struct strv *in_use,
 		 struct strv *ret_untagged, struct strv *ret_deleted, struct err *err);
+/* Removes every image without a name, with `all` also named ones, but none of `keep_ids` (ids of images
+ * that containers use), then collects. ret_bytes: what was freed; 0 as well when somebody else is
+ * adding to the store, which keeps the garbage until the next collection. */
+int image_prune(struct image_store *store, bool all, const struct strv *keep_ids,
+		const struct strv *in_use, struct strv *ret_untagged, struct strv *ret_deleted,
+		uint64_t *ret_bytes, struct err *err);
+/* Reads every blob and appends the digests of those whose bytes are not what they should be. */
+int image_verify(struct image_store *store, const struct image_progress *progress,
+		 struct strv *ret_damaged, struct err *err);
 /* `docker image inspect` form of one image. New reference. */
 json_t *image_inspect(const struct image *image);
+/* The steps an image was made by, newest first: Id, Created, CreatedBy, Size, Comment. New reference. */
+json_t *image_history(struct image_store *store, const struct image *image);
 
 /* Registry (image/registry.c). `platform`: "linux/amd64" or NULL for this machine's. */
 struct image_pull {

@@ -1,0 +1,324 @@
+/* Removing: references first, then what no reference needs any more. The collector marks from the references
+ * (and the layers of containers) and sweeps the rest; it runs under the exclusive lock, so that
+ * nobody is between adding a blob and naming it. */
+#include "base/fs.h"
+#include "base/map.h"
+#include "image/store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+/* A download that was cut off is kept this long, so that the next one goes on where it ended. */
+#define PARTIAL_KEEP (7 * 24 * 3600 * NSEC_PER_SEC)
+
+struct marks {
+	struct map blobs, layers; /* hex -> anything */
+};
+
+static void marks_done(struct marks *m)
+{
+	map_done(&m->blobs);
+	map_done(&m->layers);
+}
+
+static void mark(struct map *set, const char *hex)
+{
+	static char marked;
+
+	map_set(set, hex, &marked);
+}
+
+/* Documents that are missing or damaged cannot say what they need: then there is nothing to keep for them. Any
+ * other failure must stop the collection. */
+static bool is_broken(int r)
+{
+	return r == -ENOENT || r == -EBADMSG || r == -EINVAL || r == -EOPNOTSUPP;
+}
+
+static int mark_image(struct image_store *store, const struct ref_entry *ref, struct marks *m,
+		      struct err *err)
+{
+	cleanup_manifest struct manifest manifest = { 0 };
+	cleanup_image struct image image = { 0 };
+	char chain[DIGEST_TEXT];
+	int r;
+
+	mark(&m->blobs, image__hex(ref->manifest));
+	if (ref->remote[0])
+		mark(&m->blobs, image__hex(ref->remote));
+	r = image__manifest_load(store, ref->manifest, &manifest, err);
+	if (r == 0) {
+		mark(&m->blobs, image__hex(manifest.config));
+		vec_each(layer, &manifest.layers)
+			mark(&m->blobs, image__hex(layer->digest));
+		r = image__load_manifest(store, ref->manifest, false, NULL, &image, err);
+	}
+	if (r < 0) {
+		if (!is_broken(r))
+			return r;
+		err_done(err);
+		return 0;
+	}
+	for (size_t i = 0; i < image.config.diff_ids.n; i++) {
+		image__chain(i ? chain : NULL, image.config.diff_ids.v[i], chain);
+		mark(&m->layers, image__hex(chain));
+	}
+	return 0;
+}
+
+/* ".../layers/<hex>/diff": by the chain id, so that another spelling of the root does not matter. */
+static void mark_path(struct marks *m, const char *path)
+{
+	const char *at = path, *next;
+
+	while ((next = strstr(at, "/layers/")))
+		at = next + strlen("/layers/");
+	if (at != path) {
+		cleanup_free char *hex = xstrndup(at, strcspn(at, "/"));
+
+		mark(&m->layers, hex);
+	}
+}
+
+static int mark_all(struct image_store *store, const struct strv *in_use, struct marks *m,
+		    struct err *err)
+{
+	cleanup_refs struct ref_list refs = { 0 };
+	int r = image__refs_list(store, &refs, err);
+
+	vec_each(ref, &refs.items) {
+		if (r < 0)
+			break;
+		r = mark_image(store, ref, m, err);
+	}
+	for (size_t i = 0; in_use && i < in_use->n; i++)
+		mark_path(m, in_use->v[i]);
+	return r;
+}
+
+static int sweep_blobs(struct image_store *store, const struct marks *m, uint64_t *bytes,
+		       struct err *err)
+{
+	cleanup_strv struct strv names = { 0 };
+	int r = fs_list(store->blobs, ".", &names, err);
+
+	for (size_t i = 0; i < names.n && r == 0; i++) {
+		struct stat st;
+
+		if (map_has(&m->blobs, names.v[i]))
+			continue;
+		if (fstatat(store->blobs, names.v[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+			st.st_blocks = 0;
+		if (unlinkat(store->blobs, names.v[i], 0) < 0 && errno != ENOENT)
+			return err_sys(err, errno, "remove blob '%s'", names.v[i]);
+		*bytes += (uint64_t)st.st_blocks * 512;
+	}
+	return r;
+}
+
+static int sweep_layers(struct image_store *store, const struct marks *m, uint64_t *bytes,
+			struct err *err)
+{
+	cleanup_strv struct strv names = { 0 };
+	int r = fs_list(store->layers, ".", &names, err);
+
+	for (size_t i = 0; i < names.n && r == 0; i++) {
+		cleanup_free char *digest = xasprintf("sha256:%s", names.v[i]);
+		cleanup_free char *doomed = xasprintf("tmp-gone-%s", names.v[i]);
+
+		if (map_has(&m->layers, names.v[i]))
+			continue;
+		*bytes += image__layer_size(store, digest);
+		/* Renamed first: a layer with a chain id is whole, also when the removal is
+		 * interrupted. */
+		if (str_starts(names.v[i], "tmp-"))
+			r = fs_remove_tree(store->layers, names.v[i], err);
+		else if (renameat(store->layers, names.v[i], store->layers, doomed) < 0)
+			r = err_sys(err, errno, "remove layer '%s'", names.v[i]);
+		else
+			r = fs_remove_tree(store->layers, doomed, err);
+	}
+	return r;
+}
+
+static int sweep_temporary(struct image_store *store, struct err *err)
+{
+	cleanup_strv struct strv names = { 0 };
+	int r = fs_list(store->tmp, ".", &names, err);
+
+	for (size_t i = 0; i < names.n && r == 0; i++) {
+		struct stat st;
+
+		if (fstatat(store->tmp, names.v[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (str_starts(names.v[i], "part-") &&
+		    now_wall() - st.st_mtime * NSEC_PER_SEC < PARTIAL_KEEP)
+			continue;
+		r = fs_remove_tree(store->tmp, names.v[i], err);
+	}
+	return r;
+}
+
+int image__collect(struct image_store *store, const struct strv *in_use, uint64_t *ret_bytes,
+		   struct err *err)
+{
+	cleanup(marks_done) struct marks marks = { 0 };
+	cleanup_fd int lock = FD_NONE;
+	uint64_t bytes = 0;
+	int r = image__lock(store, IMAGE_LOCK_EXCLUSIVE | IMAGE_LOCK_NOWAIT, &lock, err);
+
+	if (r == -EWOULDBLOCK) {
+		err_done(err);
+		return 0;
+	}
+	if (r == 0)
+		r = mark_all(store, in_use, &marks, err);
+	if (r == 0)
+		r = sweep_blobs(store, &marks, &bytes, err);
+	if (r == 0)
+		r = sweep_layers(store, &marks, &bytes, err);
+	if (r == 0)
+		r = sweep_temporary(store, err);
+	if (r == 0 && ret_bytes)
+		*ret_bytes = bytes;
+	return r;
+}
+
+/* --- remove --- */
+
+static int remove_names(struct image_store *store, const struct strv *names,
+			struct strv *ret_untagged, struct err *err)
+{
+	for (size_t i = 0; i < names->n; i++) {
+		cleanup_image_ref struct image_ref ref = { 0 };
+		int r = image_ref_parse(names->v[i], &ref, err);
+
+		if (r == 0)
+			r = image__ref_remove(store, &ref, err);
+		if (r < 0)
+			return r;
+		if (ret_untagged)
+			strv_add(ret_untagged, names->v[i]);
+	}
+	return 0;
+}
+
+/* The names of the manifest; `id` is the image's id, or the manifest where the config cannot be read. */
+static int names_of(struct image_store *store, const char *manifest, struct strv *names, char **id,
+		    struct err *err)
+{
+	cleanup_refs struct ref_list refs = { 0 };
+	cleanup_manifest struct manifest m = { 0 };
+	struct err damaged = ERR_INIT;
+	int r = image__refs_list(store, &refs, err);
+
+	if (r < 0)
+		return r;
+	vec_each(ref, &refs.items)
+		if (ref->name && str_eq(ref->manifest, manifest))
+			strv_add(names, ref->name);
+	if (image__manifest_load(store, manifest, &m, &damaged) < 0)
+		err_done(&damaged);
+	*id = xstrdup(m.config[0] ? m.config : manifest);
+	return 0;
+}
+
+int image_remove(struct image_store *store, const char *name, bool force,
+		 const struct strv *in_use, struct strv *ret_untagged, struct strv *ret_deleted,
+		 struct err *err)
+{
+	cleanup_strv struct strv names = { 0 }, gone = { 0 };
+	cleanup_free char *id = NULL;
+	char manifest[DIGEST_TEXT];
+	bool is_ref;
+	int r = image__resolve(store, name, manifest, &is_ref, err);
+
+	if (r == 0)
+		r = names_of(store, manifest, &names, &id, err);
+	if (r < 0)
+		return r;
+	if (is_ref) {
+		cleanup_image_ref struct image_ref ref = { 0 };
+
+		r = image_ref_parse(name, &ref, err);
+		if (r < 0)
+			return r;
+		strv_take(&gone, image_ref_familiar(&ref));
+	} else if (names.n > 1 && !force) {
+		cleanup_free char *list = strv_join(&names, ", ");
+
+		return err_conflict(err, "image '%s' has several names (%s); remove them, or use "
+					 "force",
+				    name, list);
+	} else {
+		strv_copy(&gone, &names);
+	}
+	r = remove_names(store, &gone, ret_untagged, err);
+	if (r < 0 || names.n > gone.n)
+		return r;
+	r = image__ref_unkeep(store, manifest, err);
+	if (r == 0)
+		r = image__collect(store, in_use, NULL, err);
+	if (r == 0 && ret_deleted)
+		strv_take(ret_deleted, ptr_take(id));
+	return r;
+}
+
+/* --- prune --- */
+
+int image_prune(struct image_store *store, bool all, const struct strv *keep_ids,
+		const struct strv *in_use, struct strv *ret_untagged, struct strv *ret_deleted,
+		uint64_t *ret_bytes, struct err *err)
+{
+	cleanup(image_list_done) struct image_list list = { 0 };
+	int r = image_list(store, &list, err);
+
+	vec_each(item, &list.items) {
+		cleanup_strv struct strv one = { 0 };
+
+		if (r < 0)
+			break;
+		if ((item->name && !all) || (keep_ids && strv_has(keep_ids, item->id)))
+			continue;
+		if (item->name)
+			strv_add(&one, item->name);
+		r = remove_names(store, &one, ret_untagged, err);
+		if (r == 0)
+			r = image__ref_unkeep(store, item->manifest, err);
+		if (r == 0 && ret_deleted && !strv_has(ret_deleted, item->id))
+			strv_add(ret_deleted, item->id);
+	}
+	return r < 0 ? r : image__collect(store, in_use, ret_bytes, err);
+}
+
+/* --- verify --- */
+
+int image_verify(struct image_store *store, const struct image_progress *progress,
+		 struct strv *ret_damaged, struct err *err)
+{
+	cleanup_free char *buf = xmalloc(IMAGE_COPY_CHUNK);
+	cleanup_strv struct strv names = { 0 };
+	cleanup_fd int lock = FD_NONE;
+	int r = image__lock(store, IMAGE_LOCK_SHARED, &lock, err);
+
+	if (r == 0)
+		r = fs_list(store->blobs, ".", &names, err);
+	for (size_t i = 0; i < names.n && r == 0; i++) {
+		cleanup_fd int fd = fs_open(store->blobs, names.v[i], O_RDONLY | O_NOFOLLOW, 0, err);
+		cleanup(hash_free_cleanup) struct hash *hash = hash_new();
+		char hex[SHA256_HEX];
+		ssize_t n;
+
+		if (fd < 0)
+			return fd;
+		while ((n = read(fd, buf, IMAGE_COPY_CHUNK)) > 0)
+			hash_add(hash, buf, (size_t)n);
+		hash_end(hash, hex);
+		/* A blob that cannot be read to its end is damaged, too. */
+		if (n < 0 || !str_eq(hex, names.v[i]))
+			strv_addf(ret_damaged, "sha256:%s", names.v[i]);
+		if (progress && progress->fn)
+			progress->fn(progress->data, names.v[i], "verifying", i + 1, names.n);
+	}
+	return r;
+}
