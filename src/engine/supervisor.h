@@ -1,0 +1,180 @@
+/* What the supervisor's files share. One supervisor per project and process; all work is done from its event loop. */
+#ifndef STAVE_ENGINE_SUPERVISOR_H
+#define STAVE_ENGINE_SUPERVISOR_H
+
+#include "base/loop.h"
+#include "base/map.h"
+#include "engine/keeper-protocol.h"
+#include "engine/life.h"
+#include "engine/plan.h"
+#include "net/dns.h"
+#include "net/net.h"
+
+struct job;
+struct conn;
+
+enum { STDIO_CHUNK = 64 << 10 };
+
+struct supervisor {
+	struct engine_paths paths; /* borrowed text */
+	const char *name;	   /* the project's */
+	struct loop *loop;
+	struct net *net;
+	struct dns *dns;
+
+	int keeper; /* the socket */
+	struct watch *keeper_watch;
+	struct map held; /* name -> int *: what the keeper gave back at the start and nobody has claimed yet */
+
+	struct map lives;  /* container id -> struct life *, owned */
+	struct map places; /* slot name -> struct place *, owned */
+
+	struct project *project; /* as last applied; NULL until supervisor_project() */
+
+	VEC(struct job *) jobs; /* the first is at work, the others wait their turn */
+	VEC(struct conn *) conns;
+	int listener;
+	struct watch *listener_watch;
+
+	/* publish.c */
+	bool publish_due;
+	struct map published; /* owner -> digest of what is set */
+
+	/* stdio.c: one pipe to look into others without taking, one buffer for all */
+	int scratch[2];
+	char *chunk; /* STDIO_CHUNK bytes */
+
+	struct timer *linger;
+	bool leaving;
+};
+
+/* --- supervisor.c --- */
+
+/* The project as last applied, loaded when it is not in memory. Borrowed until the end of the round. NULL (err
+ * filled) when there is none. */
+struct project *supervisor_project(struct supervisor *s, struct err *err);
+void supervisor_forget_project(struct supervisor *s);
+/* Something ended: leave soon if nothing is left to look after. */
+void supervisor_idle_check(struct supervisor *s);
+struct life *supervisor_life_by_slot(const struct supervisor *s, const char *slot); /* NULL */
+struct life *supervisor_life(const struct supervisor *s, const char *id);	    /* NULL */
+/* Adds to `lives`; takes it. */
+void supervisor_add(struct supervisor *s, struct life *life);
+/* Forgets a removed container: freed at the end of the round. */
+void supervisor_remove(struct supervisor *s, struct life *life);
+void supervisor_upgrade(struct supervisor *s); /* step aside for the newest binary */
+
+/* --- supervisor-keeper.c: the supervisor's side of the keeper --- */
+
+/* Receives everything the keeper holds, up to LIST_END. Exits that come with it are kept for link_exits(). */
+int link_open(struct supervisor *s, struct err *err);
+/* Starts to follow the keeper; first hands on the exits that came with the list. */
+void link_follow(struct supervisor *s);
+void link_hold(struct supervisor *s, const char *owner, const char *what, int fd); /* "<owner>/<what>" */
+void link_drop(struct supervisor *s, const char *owner, const char *what); /* what NULL: all of the owner's */
+void link_ack(struct supervisor *s, pid_t pid);
+/* What a former supervisor gave the keeper. Owned; FD_NONE when there is nothing. */
+int link_claim(struct supervisor *s, const char *owner, const char *what);
+/* Closes what nobody claimed, here and in the keeper. */
+void link_drop_unclaimed(struct supervisor *s);
+
+/* --- supervisor-control.c: clients --- */
+
+int control_open(struct supervisor *s, struct err *err);
+void control_close(struct supervisor *s);
+/* A container has ended or gone: answers those who WAIT for it. */
+void control_container_ended(struct supervisor *s, struct life *life);
+/* To every client that follows EVENTS. */
+void control_broadcast(struct supervisor *s, const json_t *event);
+void conn_event(struct conn *conn, const json_t *event);
+/* Ends a request: RESULT with err (NULL: success), members of `extra` (taken, may be NULL) and fd beside it. */
+void conn_result(struct conn *conn, const struct err *err, json_t *extra, int fd);
+
+/* --- events.c --- */
+
+struct event {
+	const char *kind, *action, *subject, *text, *reason, *service, *container;
+	int exit_code;
+	bool has_exit_code;
+	json_t *attributes; /* borrowed; members are added to the event */
+};
+json_t *event_json(const struct event *event);
+/* A container event, to all who follow. */
+void event_container(struct life *life, const char *action);
+void event_container_exit(struct life *life, const char *action, int exit_code);
+/* A message for people, to the job at work and all who follow. */
+void event_warning(struct supervisor *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* --- place.c: what a slot keeps while containers come and go --- */
+
+struct place {
+	struct supervisor *s;
+	char *slot, *key; /* key: "<project>/<slot>", its name in net/ */
+	int user, net;	  /* namespaces; FD_NONE */
+	struct spec_idmap idmap; /* of `user` */
+	int udp, tcp;	  /* DNS sockets, until dns/ has taken them */
+	bool dns;	  /* registered with dns/ */
+	struct strv networks; /* attached to */
+};
+struct place *place_get(struct supervisor *s, const char *slot); /* makes it when missing */
+/* The namespaces for a start: made or found, networks attached, addresses written to the record, DNS ready. `spec` gets the
+ * id map of a joined namespace. ret borrows. */
+struct runtime_namespaces;
+int place_open(struct place *place, struct life *life, struct spec *spec,
+	       struct runtime_namespaces *ret, struct err *err);
+/* After a supervisor's death: claims what the keeper held, from the running process what it did not. */
+void place_adopt(struct place *place, struct life *life);
+/* Takes interfaces and namespaces away; with release the leases too. */
+void place_close(struct place *place, bool release);
+void place_free(void *place);
+
+/* --- start.c --- */
+
+int start_begin(struct life *life, struct err *err); /* action of START and BACKOFF_OVER */
+/* After the end of the process: last log lines, cgroup, what only a running container holds. */
+void start_ended(struct life *life);
+char *start_container_dir(const struct life *life);
+
+/* --- stdio.c --- */
+
+/* Makes the pipes (or not, for a tty), opens the log. child: three descriptors for the container, to be closed by the
+ * caller after the start; FD_NONE where there is none. */
+int stdio_open(struct life *life, int child[3], struct err *err);
+void stdio_started(struct life *life); /* the console is in life->console when there is one */
+void stdio_adopt(struct life *life);
+/* Writes what is still in the pipes and closes them. Waits for nobody. */
+void stdio_close(struct life *life);
+/* A descriptor that carries the container's output and takes its input (a tty: the console). Owned. */
+int stdio_attach(struct life *life, struct err *err);
+/* The client that had the console is gone: its output goes to the log again. */
+void stdio_console_back(struct life *life);
+
+/* --- publish.c: names and ports follow the containers --- */
+
+void publish_later(struct supervisor *s); /* at the end of this round, once for all changes */
+void publish_now(struct supervisor *s);
+/* Ports of a service that are about to be published are free. */
+int publish_check(struct supervisor *s, const struct container *c, struct err *err);
+
+/* --- health.c --- */
+
+void health_start(struct life *life); /* at STARTED and after adoption */
+void health_stop(struct life *life);  /* no further checks; kills one that runs */
+
+/* --- executor.c --- */
+
+struct job_request {
+	struct conn *conn; /* NULL: nobody listens (any more) */
+	json_t *body;	   /* {project?, goal}; taken */
+	int stdio[3];	   /* RUN; taken */
+	bool run;
+};
+void job_new(struct supervisor *s, struct job_request *request);
+/* The client is gone or has cancelled: what is at work ends, nothing new starts. conn_gone: there is nobody to tell. */
+void job_cancel(struct supervisor *s, struct conn *conn, bool conn_gone);
+/* A container's state or health has changed. */
+void job_container_changed(struct supervisor *s, struct life *life);
+/* Takes the events of steps. NULL: no job is at work. */
+struct conn *job_conn(const struct supervisor *s);
+
+#endif
