@@ -1,10 +1,10 @@
 /* What keeper and supervisor say to each other: one fixed struct per message over a SOCK_SEQPACKET
- * socketpair, descriptors beside it with SCM_RIGHTS. Both ends are the same binary's, except that after
- * an upgrade a newer supervisor may talk to an older keeper: numbers are never used again.
+ * socketpair, descriptors beside it with SCM_RIGHTS. Both ends are the same binary's, except that
+ * after an upgrade a newer supervisor may talk to an older keeper: numbers are never used again.
  *
- * Life of a supervisor: LIST -> HELD..., EXIT..., LIST_END; then HOLD, DROP and ACK as things happen,
- * EXIT from the keeper for each child that dies. An EXIT is repeated to every new supervisor until it
- * is acknowledged. */
+ * Life of a supervisor: LIST -> HELD..., EXIT..., LIST_END; then HOLD, DROP and ACK as things
+ * happen, EXIT from the keeper for each child that dies. An EXIT is repeated to every new
+ * supervisor until it is acknowledged. */
 #ifndef STAVE_ENGINE_KEEPER_PROTOCOL_H
 #define STAVE_ENGINE_KEEPER_PROTOCOL_H
 
@@ -14,11 +14,13 @@
 
 enum { KEEPER_VERSION = 1 };
 
-/* Where the keeper puts them before it executes the supervisor, and `client_open` before it executes the
- * keeper. */
+/* Where the keeper puts them before it executes the supervisor, and `client_open` before it
+ * executes the keeper. */
 enum {
-	KEEPER_FD_SOCKET = 3, /* supervisor: the keeper; keeper: a supervisor that hands over, or nothing */
-	KEEPER_FD_READY = 4,  /* a pipe: who holds it says READY_OK once, or why not; may be absent */
+	KEEPER_FD_SOCKET =
+		3, /* supervisor: the keeper; keeper: a supervisor that hands over, or nothing */
+	KEEPER_FD_READY =
+		4, /* a pipe: who holds it says READY_OK once, or why not; may be absent */
 };
 #define READY_OK   "ok\n"
 #define READY_BUSY "busy\n" /* another keeper holds the project's lock */
@@ -43,8 +45,8 @@ enum keeper_message_type {
 	KEEPER_LIST_END = 202,
 };
 
-/* "<slot>/net", "<id>/out": a slot's name has at most 128 bytes. */
-enum { KEEPER_NAME_MAX = 184 };
+/* "<slot>/net", "<id>/out": a slot's name has at most 200 bytes. */
+enum { KEEPER_NAME_MAX = 232 };
 
 struct keeper_message {
 	uint32_t version;
@@ -54,8 +56,8 @@ struct keeper_message {
 	char name[KEEPER_NAME_MAX]; /* terminated */
 };
 
-/* Sends one message, with fd beside it when that is not negative (stays the caller's). Blocks unless
- * the socket does not. 0 or negative errno; allocates nothing. */
+/* Sends one message, with fd beside it when that is not negative (stays the caller's). Blocks
+ * unless the socket does not. 0 or negative errno; allocates nothing. */
 int keeper_send(int socket, const struct keeper_message *message, int fd);
 /* Receives one. 1: a message, *ret_fd owned or FD_NONE; 0: the other side is gone; -EAGAIN; other
  * negative errno. A malformed message (length, version 0, name not terminated) is -EBADMSG.

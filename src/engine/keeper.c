@@ -1,9 +1,11 @@
-/* The keeper: the supervisor's parent, and every container's. It holds what must outlive a supervisor (descriptors
- * under names, exit statuses) and starts another supervisor when one dies. It does nothing else.
+/* The keeper: the supervisor's parent, and every container's. It holds what must outlive a
+ * supervisor (descriptors under names, exit statuses) and starts another supervisor when one dies.
+ * It does nothing else.
  *
- * It allocates nothing once it runs: its tables are static, sized for about two thousand containers, and pages that
- * were never touched cost no memory. When a table is full it says no to new entries (the supervisor then keeps the
- * only copy) and leaves further dead children to the kernel's process table, which loses nothing. */
+ * It allocates nothing once it runs: its tables are static, sized for about two thousand
+ * containers, and pages that were never touched cost no memory. When a table is full it says no to
+ * new entries (the supervisor then keeps the only copy) and leaves further dead children to the
+ * kernel's process table, which loses nothing. */
 #include "engine/keeper.h"
 
 #include "base/fs.h"
@@ -67,9 +69,11 @@ int keeper_lock(int dir)
 			return -errno;
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 			return -errno;
-		/* The previous holder removes the file as it leaves: a lock on a removed file locks nobody. */
+		/* The previous holder removes the file as it leaves: a lock on a removed file locks
+		 * nobody. */
 		struct stat mine, named;
-		if (fstat(fd, &mine) == 0 && fstatat(dir, "lock", &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+		if (fstat(fd, &mine) == 0 &&
+		    fstatat(dir, "lock", &named, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    mine.st_ino == named.st_ino && mine.st_dev == named.st_dev)
 			return fd_take(fd);
 	}
@@ -101,8 +105,8 @@ static void held_drop(const char *name)
 	bool all_below = len > 0 && name[len - 1] == '/';
 	uint32_t hash = name_hash(name);
 	for (uint32_t i = held.count; i-- > 0;) {
-		if (all_below ? strncmp(held.name[i], name, len) == 0 :
-				held.hash[i] == hash && strcmp(held.name[i], name) == 0)
+		if (all_below ? strncmp(held.name[i], name, len) == 0
+			      : held.hash[i] == hash && strcmp(held.name[i], name) == 0)
 			held_forget(i);
 	}
 }
@@ -160,8 +164,8 @@ static void supervisor_ended(int status)
 	if (now_mono() - keeper.started > STEADY_MS * NSEC_PER_MSEC)
 		keeper.backoff_ms = BACKOFF_FIRST_MS;
 	keeper.start_at = now_mono() + keeper.backoff_ms * NSEC_PER_MSEC;
-	keeper.backoff_ms = keeper.backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS :
-								     keeper.backoff_ms * 2;
+	keeper.backoff_ms =
+		keeper.backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : keeper.backoff_ms * 2;
 }
 
 static void reap(void)
@@ -183,7 +187,8 @@ static void reap(void)
 
 /* --- the supervisor --- */
 
-/* The two descriptors go to their fixed numbers, by way of high ones so that neither overwrites the other. */
+/* The two descriptors go to their fixed numbers, by way of high ones so that neither overwrites the
+ * other. */
 static void child_descriptors(int socket, int ready)
 {
 	int high_socket = fcntl(socket, F_DUPFD_CLOEXEC, 64);
@@ -272,20 +277,14 @@ static bool receive(int socket, int flags)
 		if (fd >= 0)
 			held_add(m.name, fd_take(fd));
 		break;
-	case KEEPER_DROP:
-		held_drop(m.name);
-		break;
+	case KEEPER_DROP: held_drop(m.name); break;
 	case KEEPER_LIST:
 		keeper.list_next = 0;
 		exits.sent = 0;
 		break;
-	case KEEPER_ACK:
-		exits_ack(m.pid);
-		break;
-	case KEEPER_GO:
-		return false;
-	default: /* of a newer supervisor */
-		break;
+	case KEEPER_ACK: exits_ack(m.pid); break;
+	case KEEPER_GO: return false;
+	default: /* of a newer supervisor */ break;
 	}
 	fd_close(fd);
 	return true;
@@ -330,15 +329,16 @@ static int keeper_open(const struct engine_paths *paths, const char *project)
 		err_done(&err);
 		return -1;
 	}
-	/* A dying supervisor that hands over may outlive the killed keeper's lock by nothing at all, but
-	 * another keeper may have been started by an impatient client: the first one wins. */
+	/* A dying supervisor that hands over may outlive the killed keeper's lock by nothing at
+	 * all, but another keeper may have been started by an impatient client: the first one wins.
+	 */
 	keeper.lock = keeper_lock(dir);
 	if (keeper.lock < 0)
 		return say_ready(keeper.ready, READY_BUSY, -1);
 	struct rlimit files;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < DESCRIPTORS_WANTED) {
-		files.rlim_cur = files.rlim_max < DESCRIPTORS_WANTED ? files.rlim_max :
-								       DESCRIPTORS_WANTED;
+		files.rlim_cur =
+			files.rlim_max < DESCRIPTORS_WANTED ? files.rlim_max : DESCRIPTORS_WANTED;
 		(void)setrlimit(RLIMIT_NOFILE, &files); /* fewer containers, then */
 	}
 	return 0;
@@ -365,7 +365,8 @@ static void keeper_loop(void)
 		while (read(keeper.signals, &info, sizeof(info)) > 0)
 			;
 		reap();
-		/* A supervisor that closed its end but lives is about to exit: its death is the news. */
+		/* A supervisor that closed its end but lives is about to exit: its death is the
+		 * news. */
 		if (fds[1].revents & (POLLHUP | POLLERR))
 			keeper.socket = fd_close(keeper.socket);
 	}
@@ -390,7 +391,8 @@ int keeper_main(const struct engine_paths *paths, const char *project, char **ar
 
 	sigset_t set;
 	sigfillset(&set);
-	sigprocmask(SIG_SETMASK, &set, NULL); /* only SIGKILL ends a keeper whose supervisor lives */
+	sigprocmask(SIG_SETMASK, &set,
+		    NULL); /* only SIGKILL ends a keeper whose supervisor lives */
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	keeper.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -1,6 +1,6 @@
-/* The life of a container as the supervisor sees it: its record, what it holds while the container runs, and the one
- * table, state x event -> next state and action, by which it changes. life_event() makes every transition; it
- * alone logs, stores and announces. */
+/* The life of a container as the supervisor sees it: its record, what it holds while the container
+ * runs, and the one table, state x event -> next state and action, by which it changes.
+ * life_event() makes every transition; it alone logs, stores and announces. */
 #ifndef STAVE_ENGINE_LIFE_H
 #define STAVE_ENGINE_LIFE_H
 
@@ -8,7 +8,7 @@
 #include "engine/state.h"
 
 struct supervisor;
-struct place;
+struct berth;
 struct stdio;
 struct health;
 struct life;
@@ -39,11 +39,11 @@ typedef int (*life_action)(struct life *life, struct err *err);
 
 struct life_cell {
 	enum {
-		CELL_EMPTY,   /* none of the table is */
-		CELL_GO,      /* to `next`, doing `action` */
-		CELL_IGNORE,  /* it makes no difference here */
-		CELL_REFUSE,  /* somebody asked for what cannot be done in this state: an error */
-		CELL_NEVER,   /* only a bug in stave can bring this event here: logged, ignored */
+		CELL_EMPTY,  /* none of the table is */
+		CELL_GO,     /* to `next`, doing `action` */
+		CELL_IGNORE, /* it makes no difference here */
+		CELL_REFUSE, /* somebody asked for what cannot be done in this state: an error */
+		CELL_NEVER,  /* only a bug in stave can bring this event here: logged, ignored */
 	} sort;
 	enum container_state next;
 	enum container_state failed; /* where it is when the action fails */
@@ -55,9 +55,10 @@ const struct life_cell *life_cell(enum container_state state, enum life_event ev
 struct life {
 	struct supervisor *s;
 	struct container *c; /* owned */
-	struct place *place; /* of its slot; borrowed */
+	struct berth *berth; /* of its slot; borrowed */
 	int pidfd;	     /* while there is a process */
-	bool foreign;	     /* the process is not the keeper's child (its keeper was killed): its end shows on the pidfd */
+	bool foreign; /* the process is not the keeper's child (its keeper was killed): its end
+			 shows on the pidfd */
 	struct watch *pidfd_watch;
 	int status_fd; /* while STARTING */
 	struct watch *status_watch;
@@ -71,6 +72,7 @@ struct life {
 	int given_stdio[3]; /* `run`: the client's, until the start; FD_NONE: logs */
 	int console;	    /* pty master; owned, the keeper holds it too */
 	bool interactive;   /* a client has the console: its output is not ours to read */
+	size_t step;	    /* of the job at work, + 1; executor.c's */
 	bool gone;	    /* removed from disk; freed at the end of the round */
 };
 
@@ -78,12 +80,14 @@ struct life {
 struct life *life_new(struct supervisor *s, struct container *c);
 void life_free(struct life *life);
 
-/* Makes the transition. 0; -EINVAL when the event is refused in this state (kind CONFLICT); or the action's failure, which
- * is in the record too (c->error). */
+/* Makes the transition. 0; -EINVAL when the event is refused in this state (kind CONFLICT); or the
+ * action's failure, which is in the record too (c->error). */
 int life_event(struct life *life, enum life_event event, struct err *err);
-/* The keeper (or the pidfd) says that the first process is gone. status: as wait() gives it; -1: unknown. */
+/* The keeper (or the pidfd) says that the first process is gone. status: as wait() gives it; -1:
+ * unknown. */
 void life_exited(struct life *life, int status);
-/* Sends a signal to the first process; the stop signal and SIGKILL also end what `restart:` wants. */
+/* Sends a signal to the first process; the stop signal and SIGKILL also end what `restart:` wants.
+ */
 int life_signal(struct life *life, int signo, struct err *err);
 /* Takes over a running container after a supervisor's death. False: it does not run (any more). */
 bool life_adopt(struct life *life);

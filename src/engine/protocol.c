@@ -67,8 +67,8 @@ void channel_done(struct channel *channel)
 
 /* --- sending --- */
 
-int channel_put_fds(struct channel *channel, enum frame_type type, const json_t *body, const int *fds,
-		    int fd_count)
+int channel_put_fds(struct channel *channel, enum frame_type type, const json_t *body,
+		    const int *fds, int fd_count)
 {
 	cleanup_free char *text = body ? json_dumps(body, JSON_COMPACT) : xstrdup("{}");
 	size_t len = text ? strlen(text) : 0;
@@ -234,8 +234,8 @@ int channel_take(struct channel *channel, struct frame *ret, struct err *err)
 
 json_t *result_error(const struct err *err)
 {
-	return json_pack("{s:{s:s, s:i, s:s}}", "error", "kind", err_kind_name(err->kind), "no", err->no,
-			 "message", err->msg ? err->msg : "");
+	return json_pack("{s:{s:s, s:i, s:s}}", "error", "kind", err_kind_name(err->kind), "no",
+			 err->no, "message", err->msg ? err->msg : "");
 }
 
 int result_to_err(const json_t *body, struct err *err)

@@ -1,10 +1,12 @@
-/* The control protocol between the command line (or api/) and a project's supervisor, over the stream socket
- * STAVE_RUN/projects/<project>/control. A frame is a header and a JSON object; descriptors travel beside the frame's
- * first byte. Every connection begins with HELLO in both directions; a mismatch of versions is answered with the
- * supervisor's own, and the client then asks for UPGRADE.
+/* The control protocol between the command line (or api/) and a project's supervisor, over the
+ * stream socket STAVE_RUN/projects/<project>/control. A frame is a header and a JSON object;
+ * descriptors travel beside the frame's first byte. Every connection begins with HELLO in both
+ * directions; a mismatch of versions is answered with the supervisor's own, and the client then
+ * asks for UPGRADE.
  *
- * On one connection requests are answered in order: EVENT frames while it is at work, then one RESULT. CANCEL may be
- * sent while an APPLY or RUN is at work. A connection that ends cancels what it asked for. */
+ * On one connection requests are answered in order: EVENT frames while it is at work, then one
+ * RESULT. CANCEL may be sent while an APPLY or RUN is at work. A connection that ends cancels what
+ * it asked for. */
 #ifndef STAVE_ENGINE_PROTOCOL_H
 #define STAVE_ENGINE_PROTOCOL_H
 
@@ -17,7 +19,8 @@
 
 enum { PROTOCOL_VERSION = 1 };
 
-/* Numbers are never used again; a retired one keeps its line. Name, number, most descriptors, text. */
+/* Numbers are never used again; a retired one keeps its line. Name, number, most descriptors, text.
+ */
 #define FRAME_TYPES(X)                                                                             \
 	/* requests */                                                                             \
 	X(HELLO, 100, 0, "hello")     /* {version} */                                              \
@@ -59,7 +62,7 @@ enum {
 struct frame {
 	uint16_t version;
 	enum frame_type type;
-	json_t *body; /* object; owned */
+	json_t *body;	    /* object; owned */
 	int fds[FRAME_FDS]; /* owned; the first fd_count */
 	int fd_count;
 };
@@ -77,23 +80,25 @@ struct channel {
 	VEC(struct channel_fd {
 		size_t at;
 		int fd;
-	}) out_fds;
+	})
+	out_fds;
 };
 void channel_init(struct channel *channel, int fd); /* takes fd */
 void channel_done(struct channel *channel);
 
-/* Queues a frame; fd (FD_NONE: none) is duplicated. -EMSGSIZE when the body or the queue is too long. */
+/* Queues a frame; fd (FD_NONE: none) is duplicated. -EMSGSIZE when the body or the queue is too
+ * long. */
 int channel_put(struct channel *channel, enum frame_type type, const json_t *body, int fd);
 /* The same for RUN's three descriptors. */
-int channel_put_fds(struct channel *channel, enum frame_type type, const json_t *body, const int *fds,
-		    int fd_count);
-/* Sends what the socket takes. 1: all is sent, 0: there is more, negative errno: the connection is broken.
- * Blocks when the socket does. */
+int channel_put_fds(struct channel *channel, enum frame_type type, const json_t *body,
+		    const int *fds, int fd_count);
+/* Sends what the socket takes. 1: all is sent, 0: there is more, negative errno: the connection is
+ * broken. Blocks when the socket does. */
 int channel_send(struct channel *channel);
 /* Reads what has arrived. 1: something, 0: the other side has ended, -EAGAIN, or negative errno. */
 int channel_receive(struct channel *channel);
-/* The next whole frame. 1: one; 0: not yet; negative with err: what arrived is no frame of ours, and
- * the connection is to be closed. */
+/* The next whole frame. 1: one; 0: not yet; negative with err: what arrived is no frame of ours,
+ * and the connection is to be closed. */
 int channel_take(struct channel *channel, struct frame *ret, struct err *err);
 
 /* {"error": {...}} of a RESULT and back. Returns err's code, or 0 when there is no error in it. */

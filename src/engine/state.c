@@ -112,7 +112,8 @@ static void correct_state(struct container *c)
 }
 
 /* -ENOENT (ERR_NOT_FOUND) when there is no container.json. */
-static int load_container(const char *dir, struct container **ret, struct err *err)
+static int load_container(const char *dir, bool as_recorded, struct container **ret,
+			  struct err *err)
 {
 	cleanup(container_free_cleanup) struct container *c = new0(struct container);
 	cleanup_free char *fixed = xasprintf("%s/container.json", dir);
@@ -130,7 +131,8 @@ static int load_container(const char *dir, struct container **ret, struct err *e
 		return r;
 	if (!c->project || !c->service || !c->slot || !c->name || strlen(c->id) != SPEC_ID_LEN)
 		return err_input(err, "%s: not a whole record; remove its directory", fixed);
-	correct_state(c);
+	if (!as_recorded)
+		correct_state(c);
 	*ret = ptr_take(c);
 	return 0;
 }
@@ -145,8 +147,8 @@ static int compare_containers(const void *a, const void *b)
 	return order ? order : strcmp(x->name, y->name);
 }
 
-int state_containers(const struct engine_paths *paths, const char *project, struct containers *ret,
-		     struct err *err)
+static int load_containers(const struct engine_paths *paths, const char *project, bool as_recorded,
+			   struct containers *ret, struct err *err)
 {
 	cleanup_containers struct containers list = { 0 };
 	cleanup_strv struct strv ids = { 0 };
@@ -163,7 +165,7 @@ int state_containers(const struct engine_paths *paths, const char *project, stru
 	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
 		cleanup_free char *path = xasprintf("%s/%s", dir, ids.v[i]);
 		struct container *c = NULL;
-		r = load_container(path, &c, err);
+		r = load_container(path, as_recorded, &c, err);
 		if (r == 0)
 			vec_push(&list.items, c);
 		if (r == -ENOENT) {
@@ -178,6 +180,18 @@ int state_containers(const struct engine_paths *paths, const char *project, stru
 	*ret = list;
 	list = (struct containers){ 0 };
 	return 0;
+}
+
+int state_containers(const struct engine_paths *paths, const char *project, struct containers *ret,
+		     struct err *err)
+{
+	return load_containers(paths, project, false, ret, err);
+}
+
+int state_containers_recorded(const struct engine_paths *paths, const char *project,
+			      struct containers *ret, struct err *err)
+{
+	return load_containers(paths, project, true, ret, err);
 }
 
 /* How well a container answers to a name: 2 by its name or whole id, 1 by an id prefix. */

@@ -1,4 +1,5 @@
-/* What the supervisor's files share. One supervisor per project and process; all work is done from its event loop. */
+/* What the supervisor's files share. One supervisor per project and process; all work is done from
+ * its event loop. */
 #ifndef STAVE_ENGINE_SUPERVISOR_H
 #define STAVE_ENGINE_SUPERVISOR_H
 
@@ -24,10 +25,11 @@ struct supervisor {
 
 	int keeper; /* the socket */
 	struct watch *keeper_watch;
-	struct map held; /* name -> int *: what the keeper gave back at the start and nobody has claimed yet */
+	struct map held; /* name -> int *: what the keeper gave back at the start and nobody has
+			    claimed yet */
 
 	struct map lives;  /* container id -> struct life *, owned */
-	struct map places; /* slot name -> struct place *, owned */
+	struct map berths; /* slot name -> struct berth *, owned */
 
 	struct project *project; /* as last applied; NULL until supervisor_project() */
 
@@ -50,14 +52,17 @@ struct supervisor {
 
 /* --- supervisor.c --- */
 
-/* The project as last applied, loaded when it is not in memory. Borrowed until the end of the round. NULL (err
- * filled) when there is none. */
+/* The project as last applied, loaded when it is not in memory. Borrowed until the end of the
+ * round. NULL (err filled) when there is none. */
 struct project *supervisor_project(struct supervisor *s, struct err *err);
 void supervisor_forget_project(struct supervisor *s);
 /* Something ended: leave soon if nothing is left to look after. */
 void supervisor_idle_check(struct supervisor *s);
 struct life *supervisor_life_by_slot(const struct supervisor *s, const char *slot); /* NULL */
-struct life *supervisor_life(const struct supervisor *s, const char *id);	    /* NULL */
+/* "service:NAME" or "container:NAME": the running container that is meant (the lowest number).
+ * NULL. */
+struct life *supervisor_life_by_mode(const struct supervisor *s, const char *mode);
+struct life *supervisor_life(const struct supervisor *s, const char *id); /* NULL */
 /* Adds to `lives`; takes it. */
 void supervisor_add(struct supervisor *s, struct life *life);
 /* Forgets a removed container: freed at the end of the round. */
@@ -66,12 +71,15 @@ void supervisor_upgrade(struct supervisor *s); /* step aside for the newest bina
 
 /* --- supervisor-keeper.c: the supervisor's side of the keeper --- */
 
-/* Receives everything the keeper holds, up to LIST_END. Exits that come with it are kept for link_exits(). */
+/* Receives everything the keeper holds, up to LIST_END. Exits that come with it are kept for
+ * link_exits(). */
 int link_open(struct supervisor *s, struct err *err);
 /* Starts to follow the keeper; first hands on the exits that came with the list. */
 void link_follow(struct supervisor *s);
-void link_hold(struct supervisor *s, const char *owner, const char *what, int fd); /* "<owner>/<what>" */
-void link_drop(struct supervisor *s, const char *owner, const char *what); /* what NULL: all of the owner's */
+void link_hold(struct supervisor *s, const char *owner, const char *what,
+	       int fd); /* "<owner>/<what>" */
+void link_drop(struct supervisor *s, const char *owner,
+	       const char *what); /* what NULL: all of the owner's */
 void link_ack(struct supervisor *s, pid_t pid);
 /* What a former supervisor gave the keeper. Owned; FD_NONE when there is nothing. */
 int link_claim(struct supervisor *s, const char *owner, const char *what);
@@ -87,7 +95,8 @@ void control_container_ended(struct supervisor *s, struct life *life);
 /* To every client that follows EVENTS. */
 void control_broadcast(struct supervisor *s, const json_t *event);
 void conn_event(struct conn *conn, const json_t *event);
-/* Ends a request: RESULT with err (NULL: success), members of `extra` (taken, may be NULL) and fd beside it. */
+/* Ends a request: RESULT with err (NULL: success), members of `extra` (taken, may be NULL) and fd
+ * beside it. */
 void conn_result(struct conn *conn, const struct err *err, json_t *extra, int fd);
 
 /* --- events.c --- */
@@ -103,30 +112,35 @@ json_t *event_json(const struct event *event);
 void event_container(struct life *life, const char *action);
 void event_container_exit(struct life *life, const char *action, int exit_code);
 /* A message for people, to the job at work and all who follow. */
-void event_warning(struct supervisor *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void event_warning(struct supervisor *s, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
-/* --- place.c: what a slot keeps while containers come and go --- */
+/* --- berth.c: what a slot keeps while containers come and go --- */
 
-struct place {
+struct berth {
 	struct supervisor *s;
-	char *slot, *key; /* key: "<project>/<slot>", its name in net/ */
-	int user, net;	  /* namespaces; FD_NONE */
+	char *slot, *key;	 /* key: "<project>/<slot>", its name in net/ */
+	int user, net;		 /* namespaces; FD_NONE */
 	struct spec_idmap idmap; /* of `user` */
-	int udp, tcp;	  /* DNS sockets, until dns/ has taken them */
-	bool dns;	  /* registered with dns/ */
-	struct strv networks; /* attached to */
+	int udp, tcp;		 /* DNS sockets */
+	bool dns;		 /* registered with dns/ */
+	struct strv networks;	 /* attached to */
 };
-struct place *place_get(struct supervisor *s, const char *slot); /* makes it when missing */
-/* The namespaces for a start: made or found, networks attached, addresses written to the record, DNS ready. `spec` gets the
- * id map of a joined namespace. ret borrows. */
+struct berth *berth_get(struct supervisor *s, const char *slot); /* makes it when missing */
+/* The namespaces for a start: made or found, networks attached, addresses written to the record,
+ * DNS ready. `spec` gets the id map of a joined namespace. ret borrows. */
 struct runtime_namespaces;
-int place_open(struct place *place, struct life *life, struct spec *spec,
+int berth_open(struct berth *berth, struct life *life, struct spec *spec,
 	       struct runtime_namespaces *ret, struct err *err);
-/* After a supervisor's death: claims what the keeper held, from the running process what it did not. */
-void place_adopt(struct place *place, struct life *life);
+/* After a supervisor's death: claims what the keeper held, from the running process what it did
+ * not. */
+void berth_adopt(struct berth *berth, struct life *life);
+void berth_hold(struct berth *berth); /* gives the keeper what is here */
 /* Takes interfaces and namespaces away; with release the leases too. */
-void place_close(struct place *place, bool release);
-void place_free(void *place);
+void berth_close(struct berth *berth, bool release);
+void berth_free(void *berth);
+/* Index of the network whose gateway is the default route; the container has at least one. */
+size_t berth_default_network(const struct container *c);
 
 /* --- start.c --- */
 
@@ -137,14 +151,17 @@ char *start_container_dir(const struct life *life);
 
 /* --- stdio.c --- */
 
-/* Makes the pipes (or not, for a tty), opens the log. child: three descriptors for the container, to be closed by the
- * caller after the start; FD_NONE where there is none. */
+/* Makes the pipes (or not, for a tty), opens the log. child: three descriptors for the container,
+ * to be closed by the caller after the start; FD_NONE where there is none. */
 int stdio_open(struct life *life, int child[3], struct err *err);
 void stdio_started(struct life *life); /* the console is in life->console when there is one */
 void stdio_adopt(struct life *life);
+void stdio_relimit(struct life *life); /* logging: has changed */
+void stdio_hold(struct life *life);    /* gives the keeper what is here */
 /* Writes what is still in the pipes and closes them. Waits for nobody. */
 void stdio_close(struct life *life);
-/* A descriptor that carries the container's output and takes its input (a tty: the console). Owned. */
+/* A descriptor that carries the container's output and takes its input (a tty: the console). Owned.
+ */
 int stdio_attach(struct life *life, struct err *err);
 /* The client that had the console is gone: its output goes to the log again. */
 void stdio_console_back(struct life *life);
@@ -170,10 +187,12 @@ struct job_request {
 	bool run;
 };
 void job_new(struct supervisor *s, struct job_request *request);
-/* The client is gone or has cancelled: what is at work ends, nothing new starts. conn_gone: there is nobody to tell. */
+/* The client is gone or has cancelled: what is at work ends, nothing new starts. conn_gone: there
+ * is nobody to tell. */
 void job_cancel(struct supervisor *s, struct conn *conn, bool conn_gone);
 /* A container's state or health has changed. */
 void job_container_changed(struct supervisor *s, struct life *life);
+void job_forget_life(struct supervisor *s, const struct life *life); /* it is removed */
 /* Takes the events of steps. NULL: no job is at work. */
 struct conn *job_conn(const struct supervisor *s);
 

@@ -1,0 +1,486 @@
+#include "engine/client.h"
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "compose/compose.h"
+#include "engine/keeper-protocol.h"
+#include "engine/protocol.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+enum {
+	OPEN_LIMIT_MS = 10000, /* a supervisor that comes or goes is waited for this long */
+	RETRY_FIRST_MS = 2,
+	RETRY_MAX_MS = 100,
+	APPLY_TRIES = 3, /* a supervisor that dies at work is asked again: a goal can be asked for
+			    twice */
+	READY_TEXT_MAX = 4096,
+};
+
+struct client {
+	struct engine_paths paths; /* owned copies */
+	char *project;
+	struct channel channel;
+};
+
+void client_free(struct client *client)
+{
+	if (!client)
+		return;
+	channel_done(&client->channel);
+	free(client->paths.root);
+	free(client->paths.run);
+	free(client->project);
+	free(client);
+}
+
+/* --- starting a keeper --- */
+
+static void reset_signals(void)
+{
+	sigset_t none;
+	sigemptyset(&none);
+	for (int signo = 1; signo < NSIG; signo++)
+		(void)signal(signo, SIG_DFL); /* SIGKILL and the like stay as they are */
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The keeper's process: nothing of the terminal, the directory or the descriptors of who happened
+ * to start it. */
+static void keeper_child(int run_dir, int ready, const char *project, char *const env[])
+{
+	int high = fcntl(ready, F_DUPFD_CLOEXEC, 64);
+	int errors = openat(run_dir, "errors", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	(void)dup2(null, 0);
+	(void)dup2(errors >= 0 ? errors : null, 1);
+	(void)dup2(errors >= 0 ? errors : null, 2);
+	(void)close(KEEPER_FD_SOCKET);
+	if (dup2(high, KEEPER_FD_READY) < 0)
+		_exit(127);
+	(void)close_range(KEEPER_FD_READY + 1, ~0u, CLOSE_RANGE_CLOEXEC);
+	(void)umask(022);
+	if (chdir("/") < 0)
+		_exit(127);
+	reset_signals();
+	char *const argv[] = { (char *)"stave", (char *)"keeper", (char *)project, NULL };
+	execve("/proc/self/exe", argv, env);
+	_exit(127);
+}
+
+static void keeper_environment(const struct engine_paths *paths, struct strv *env)
+{
+	static const char *const kept[] = { "PATH", "STAVE_DEBUG", "TZ", "ASAN_OPTIONS" };
+	char binary[4096] = "";
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		if (getenv(kept[i]))
+			strv_addf(env, "%s=%s", kept[i], getenv(kept[i]));
+	strv_addf(env, "STAVE_ROOT=%s", paths->root);
+	strv_addf(env, "STAVE_RUN=%s", paths->run);
+	/* Where a newer binary would be, for an upgrade. */
+	const char *inherited = getenv("STAVE_BINARY");
+	ssize_t n = readlink("/proc/self/exe", binary, sizeof(binary) - 1);
+	if (inherited)
+		strv_addf(env, "STAVE_BINARY=%s", inherited);
+	else if (n > 0 && binary[0] == '/' && !str_starts(binary, "/memfd:"))
+		strv_addf(env, "STAVE_BINARY=%s", binary);
+}
+
+static int fork_keeper(const struct engine_paths *paths, const char *project, int ready,
+		       struct err *err)
+{
+	cleanup_strv struct strv env = { 0 };
+	cleanup_free char *path = xasprintf("%s/projects/%s", paths->run, project);
+	cleanup_fd int dir = fs_opendirs(AT_FDCWD, path, 0700, err);
+	if (dir < 0)
+		return dir;
+	keeper_environment(paths, &env);
+	pid_t pid = fork();
+	if (pid < 0)
+		return err_sys(err, errno, "fork");
+	if (pid == 0) {
+		/* Twice, so that it is init's child and not that of a command that comes and goes.
+		 */
+		(void)setsid();
+		if (fork() == 0)
+			keeper_child(dir, ready, project, env.v);
+		_exit(0);
+	}
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return 0;
+}
+
+/* 0: a supervisor listens; -EAGAIN (no err): another keeper is there, or was just now. */
+static int spawn(const struct engine_paths *paths, const char *project, struct err *err)
+{
+	int ready[2];
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return err_sys(err, errno, "make a pipe");
+	int r = fork_keeper(paths, project, ready[1], err);
+	fd_close(ready[1]);
+	cleanup_fd int from = ready[0];
+	if (r < 0)
+		return r;
+	cleanup_str struct str text = STR_INIT;
+	r = fs_read_fd(from, "the supervisor's answer", READY_TEXT_MAX, &text, err);
+	if (r < 0)
+		return r;
+	if (str_eq(str_text(&text), READY_OK))
+		return 0;
+	if (text.len == 0 || str_eq(str_text(&text), READY_BUSY))
+		return -EAGAIN;
+	return err_new(err, ERR_SYSTEM, EIO, "start the supervisor of '%s': %s", project,
+		       str_text(&text));
+}
+
+/* --- connecting --- */
+
+/* Descriptor, or -ENOENT/-ECONNREFUSED when nobody listens. */
+static int connect_control(const struct engine_paths *paths, const char *project)
+{
+	cleanup_free char *path = xasprintf("%s/projects/%s", paths->run, project);
+	cleanup_fd int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return -errno;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/control", dir);
+	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	return fd_take(fd);
+}
+
+/* Blocks for the next frame. 0, or -EPIPE (no err) when the supervisor has gone. */
+static int next_frame(struct client *client, struct frame *ret, struct err *err)
+{
+	for (;;) {
+		int r = channel_take(&client->channel, ret, err);
+		if (r != 0)
+			return r < 0 ? r : 0;
+		r = channel_receive(&client->channel);
+		if (r == 0)
+			return -EPIPE;
+		if (r < 0)
+			return err_sys(err, -r, "read from the supervisor");
+	}
+}
+
+/* 0; -EPIPE (no err): it went away meanwhile; -EPROTO (no err): another version, asked to step
+ * aside. */
+static int greet(struct client *client, struct err *err)
+{
+	cleanup_frame struct frame frame = { 0 };
+	cleanup_json json_t *hello = json_pack("{s:i}", "version", PROTOCOL_VERSION);
+	if (channel_put(&client->channel, FRAME_HELLO, hello, FD_NONE) < 0 ||
+	    channel_send(&client->channel) < 0)
+		return -EPIPE;
+	int r = next_frame(client, &frame, err);
+	if (r < 0)
+		return r;
+	if (frame.version == PROTOCOL_VERSION && frame.type == FRAME_HELLO_REPLY)
+		return 0;
+	debug("the supervisor speaks protocol %d, we %d: asking for another", frame.version,
+	      PROTOCOL_VERSION);
+	frame_done(&frame);
+	if (channel_put(&client->channel, FRAME_UPGRADE, NULL, FD_NONE) < 0 ||
+	    channel_send(&client->channel) < 0)
+		return -EPIPE;
+	r = next_frame(client, &frame, err);
+	if (r == 0)
+		r = result_to_err(frame.body, err);
+	return r < 0 ? r : -EPROTO;
+}
+
+static int try_open(struct client *client, unsigned flags, bool *spawned, struct err *err)
+{
+	channel_done(&client->channel);
+	int fd = connect_control(&client->paths, client->project);
+	if (fd == -ENOENT || fd == -ECONNREFUSED) {
+		if (!(flags & CLIENT_SPAWN))
+			return err_not_found(err, "project '%s' is not running", client->project);
+		int r = spawn(&client->paths, client->project, err);
+		if (r < 0)
+			return r;
+		*spawned = true;
+		fd = connect_control(&client->paths, client->project);
+	}
+	if (fd == -ENOENT || fd == -ECONNREFUSED || fd == -EAGAIN)
+		return -EAGAIN;
+	if (fd < 0)
+		return err_sys(err, -fd, "connect to the supervisor of '%s'", client->project);
+	channel_init(&client->channel, fd);
+	return greet(client, err);
+}
+
+static int open_channel(struct client *client, unsigned flags, struct err *err)
+{
+	nsec_t end = now_mono() + OPEN_LIMIT_MS * NSEC_PER_MSEC;
+	bool spawned = false;
+	for (int wait = RETRY_FIRST_MS;; wait = wait * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : wait * 2) {
+		int r = try_open(client, flags, &spawned, err);
+		if (r == 0 || err->no != 0)
+			return r;
+		/* One that leaves, begins, or is replaced: a matter of milliseconds. */
+		if (now_mono() > end)
+			return err_new(err, ERR_TIMEOUT, ETIMEDOUT,
+				       "the supervisor of '%s' does not answer; see "
+				       "'%s/projects/%s/errors'",
+				       client->project, client->paths.run, client->project);
+		(void)poll(NULL, 0, wait);
+	}
+}
+
+int client_open(const struct engine_paths *paths, const char *project, unsigned flags,
+		struct client **ret, struct err *err)
+{
+	int r = state_name_check("project", project, err);
+	if (r < 0)
+		return r;
+	cleanup(client_free_cleanup) struct client *client = new0(struct client);
+	client->paths.root = xstrdup(paths->root);
+	client->paths.run = xstrdup(paths->run);
+	client->project = xstrdup(project);
+	channel_init(&client->channel, FD_NONE);
+	r = open_channel(client, flags, err);
+	if (r < 0)
+		return r;
+	*ret = ptr_take(client);
+	return 0;
+}
+
+/* --- asking --- */
+
+static void give_event(const json_t *body, client_event_fn fn, void *data)
+{
+	const struct engine_event event = {
+		.time = json_int(body, "time", 0),
+		.kind = json_str(body, "kind", ""),
+		.action = json_str(body, "action", NULL),
+		.subject = json_str(body, "subject", NULL),
+		.text = json_str(body, "text", NULL),
+		.reason = json_str(body, "reason", NULL),
+		.service = json_str(body, "service", NULL),
+		.container = json_str(body, "container", NULL),
+		.exit_code = (int)json_int(body, "exit_code", 0),
+		.raw = body,
+	};
+	if (fn)
+		fn(&event, data);
+}
+
+struct asking {
+	enum frame_type type;
+	const json_t *body;
+	const int *fds; /* three, or NULL */
+	int interrupt_fd;
+	bool interrupted;
+	client_event_fn fn;
+	void *data;
+};
+
+/* Waits until there is something to read. 1: interrupted just now (told to the supervisor). */
+static int wait_readable(struct client *client, struct asking *asking, struct err *err)
+{
+	int interrupt = asking->interrupted ? FD_NONE : asking->interrupt_fd;
+	struct pollfd fds[] = { { .fd = client->channel.fd, .events = POLLIN },
+				{ .fd = interrupt, .events = POLLIN } };
+	if (interrupt < 0)
+		return 0; /* reading blocks */
+	if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		return err_sys(err, errno, "poll");
+	if (!(fds[1].revents & POLLIN))
+		return 0;
+	asking->interrupted = true;
+	return 1;
+}
+
+static int ask_cancel(struct client *client, const struct asking *asking)
+{
+	if (asking->type != FRAME_APPLY && asking->type != FRAME_RUN)
+		return -ECANCELED;
+	if (channel_put(&client->channel, FRAME_CANCEL, NULL, FD_NONE) < 0)
+		return -EPIPE;
+	return channel_send(&client->channel) < 0 ? -EPIPE : 0;
+}
+
+static int receive_result(struct client *client, struct asking *asking, struct frame *ret,
+			  struct err *err)
+{
+	for (;;) {
+		cleanup_frame struct frame frame = { 0 };
+		int r = channel_take(&client->channel, &frame, err);
+		if (r < 0)
+			return r;
+		if (r > 0 && frame.type == FRAME_EVENT)
+			give_event(frame.body, asking->fn, asking->data);
+		if (r > 0 && frame.type == FRAME_RESULT) {
+			r = result_to_err(frame.body, err);
+			*ret = frame;
+			frame = (struct frame){ 0 };
+			return r;
+		}
+		if (r > 0)
+			continue;
+		r = wait_readable(client, asking, err);
+		if (r > 0)
+			r = ask_cancel(client, asking);
+		if (r == -ECANCELED)
+			return err_new(err, ERR_CANCELLED, ECANCELED, "interrupted");
+		if (r < 0)
+			return r;
+		r = channel_receive(&client->channel);
+		if (r == 0)
+			return -EPIPE;
+		if (r < 0)
+			return err_sys(err, -r, "read from the supervisor");
+	}
+}
+
+/* -EPIPE (no err): the supervisor went away. */
+static int ask_once(struct client *client, struct asking *asking, struct frame *ret,
+		    struct err *err)
+{
+	int r = channel_put_fds(&client->channel, asking->type, asking->body, asking->fds,
+				asking->fds ? 3 : 0);
+	if (r < 0)
+		return err_sys(err, -r, "ask the supervisor");
+	if (channel_send(&client->channel) < 0)
+		return -EPIPE;
+	return receive_result(client, asking, ret, err);
+}
+
+static int ask(struct client *client, struct asking *asking, struct frame *ret, struct err *err)
+{
+	int r = -EPIPE;
+	for (int tries = 0; tries < APPLY_TRIES; tries++) {
+		if (tries > 0 && open_channel(client, CLIENT_SPAWN, err) < 0)
+			return -err->no;
+		frame_done(ret);
+		r = ask_once(client, asking, ret, err);
+		if (r != -EPIPE || err->no != 0 || asking->type == FRAME_RUN || asking->interrupted)
+			break;
+	}
+	if (r == -EPIPE && err->no == 0)
+		return err_new(err, ERR_SYSTEM, EPIPE,
+			       "the supervisor of '%s' ended unexpectedly; asking again is safe",
+			       client->project);
+	return r;
+}
+
+static json_t *goal_body(const struct project *project, const struct goal *goal)
+{
+	json_t *body = json_object();
+	json_put(body, "goal", goal_to_json(goal));
+	if (project)
+		json_put(body, "project", project_to_json(project));
+	return body;
+}
+
+int client_apply(struct client *client, const struct project *project, const struct goal *goal,
+		 int interrupt_fd, client_event_fn fn, void *data, struct err *err)
+{
+	cleanup_json json_t *body = goal_body(project, goal);
+	cleanup_frame struct frame result = { 0 };
+	struct asking asking = { .type = FRAME_APPLY,
+				 .body = body,
+				 .interrupt_fd = interrupt_fd,
+				 .fn = fn,
+				 .data = data };
+	return ask(client, &asking, &result, err);
+}
+
+static int ask_plain(struct client *client, enum frame_type type, json_t *stolen, struct frame *ret,
+		     struct err *err)
+{
+	cleanup_json json_t *body = stolen;
+	struct asking asking = { .type = type, .body = body, .interrupt_fd = FD_NONE };
+	return ask(client, &asking, ret, err);
+}
+
+int client_kill(struct client *client, const struct strv *ids, int signo, struct err *err)
+{
+	cleanup_frame struct frame result = { 0 };
+	json_t *body = json_pack("{s:o, s:i}", "ids", json_from_strv(ids), "signal", signo);
+	return ask_plain(client, FRAME_KILL, body, &result, err);
+}
+
+int client_pause(struct client *client, const struct strv *ids, bool pause, struct err *err)
+{
+	cleanup_frame struct frame result = { 0 };
+	json_t *body = json_pack("{s:o, s:b}", "ids", json_from_strv(ids), "pause", (int)pause);
+	return ask_plain(client, FRAME_PAUSE, body, &result, err);
+}
+
+int client_wait(struct client *client, const char *id, int *ret_exit_code, struct err *err)
+{
+	cleanup_frame struct frame result = { 0 };
+	int r = ask_plain(client, FRAME_WAIT, json_pack("{s:s}", "id", id), &result, err);
+	if (r < 0)
+		return r;
+	*ret_exit_code = (int)json_int(result.body, "exit_code", 0);
+	return 0;
+}
+
+int client_events(struct client *client, int interrupt_fd, client_event_fn fn, void *data,
+		  struct err *err)
+{
+	cleanup_frame struct frame result = { 0 };
+	cleanup_json json_t *body = json_object();
+	struct asking asking = { .type = FRAME_EVENTS,
+				 .body = body,
+				 .interrupt_fd = interrupt_fd,
+				 .fn = fn,
+				 .data = data };
+	int r = ask_once(client, &asking, &result, err);
+	if (r == -EPIPE && err->no == 0)
+		return 0; /* the project rests: there is nothing more to tell */
+	if (r == -ECANCELED) {
+		err_done(err);
+		return 0;
+	}
+	return r;
+}
+
+int client_run(struct client *client, const struct project *project, const struct goal *goal,
+	       const int stdio[3], int interrupt_fd, client_event_fn fn, void *data, char **ret_id,
+	       int *ret_console, struct err *err)
+{
+	cleanup_json json_t *body = goal_body(project, goal);
+	cleanup_frame struct frame result = { 0 };
+	bool own = !goal->oneoff->detach && !goal->oneoff->tty;
+	struct asking asking = { .type = FRAME_RUN,
+				 .body = body,
+				 .fds = own ? stdio : NULL,
+				 .interrupt_fd = interrupt_fd,
+				 .fn = fn,
+				 .data = data };
+	int r = ask(client, &asking, &result, err);
+	if (r < 0)
+		return r;
+	*ret_id = xstrdup(json_str(result.body, "id", ""));
+	*ret_console = FD_NONE;
+	if (result.fd_count > 0)
+		*ret_console = fd_take(result.fds[0]);
+	return 0;
+}
+
+int client_attach(struct client *client, const char *id, int *ret_fd, struct err *err)
+{
+	cleanup_frame struct frame result = { 0 };
+	int r = ask_plain(client, FRAME_ATTACH, json_pack("{s:s}", "id", id), &result, err);
+	if (r < 0)
+		return r;
+	if (result.fd_count < 1)
+		return err_new(err, ERR_INTERNAL, EPROTO, "the supervisor sent no descriptor");
+	*ret_fd = fd_take(result.fds[0]);
+	return 0;
+}

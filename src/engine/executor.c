@@ -1,0 +1,623 @@
+/* Runs plans: every step whose dependencies are met is begun at once; what takes time (a
+ * container's start or end) goes on while others begin. One job at a time; the others wait their
+ * turn. */
+#include "engine/executor.h"
+
+#include "base/log.h"
+#include "compose/compose.h"
+
+static void job_advance(struct job *job);
+static void begin_next(struct supervisor *s);
+
+/* --- telling --- */
+
+void job__fail(struct job *job, struct err *err)
+{
+	if (job->err.no == 0)
+		(void)err_move(&job->err, err);
+	else
+		err_done(err);
+}
+
+void job__event(struct job *job, const struct step *step, const char *action, const char *text,
+		const char *reason)
+{
+	static const char *const nouns[STEP_MAX_] = {
+		[STEP_NETWORK_CREATE] = "Network", [STEP_NETWORK_REMOVE] = "Network",
+		[STEP_VOLUME_CREATE] = "Volume",   [STEP_VOLUME_REMOVE] = "Volume",
+		[STEP_CREATE] = "Container",	   [STEP_START] = "Container",
+		[STEP_STOP] = "Container",	   [STEP_REMOVE] = "Container",
+		[STEP_UPDATE] = "Container",	   [STEP_PROJECT_REMOVE] = "Project",
+	};
+	if (!job->conn || str_empty(text))
+		return;
+	cleanup_free char *subject =
+		xasprintf("%s %s", nouns[step->kind], step->name ? step->name : "");
+	const struct event event = {
+		.kind = "step",
+		.action = action,
+		.subject = subject,
+		.text = text,
+		.reason = reason,
+		.service = step->service,
+		.container = step->container,
+	};
+	cleanup_json json_t *j = event_json(&event);
+	conn_event(job->conn, j);
+}
+
+static void job_warn(struct job *job, const char *text)
+{
+	const struct event event = { .kind = "warning", .text = text };
+	cleanup_json json_t *j = event_json(&event);
+	if (job->conn)
+		conn_event(job->conn, j);
+}
+
+struct conn *job_conn(const struct supervisor *s)
+{
+	return s->jobs.n > 0 ? s->jobs.v[0]->conn : NULL;
+}
+
+/* --- making and ending --- */
+
+static void image_free(void *value)
+{
+	image_done(value);
+	free(value);
+}
+
+static void job_free(struct job *job)
+{
+	json_decref(job->body);
+	goal_done(&job->goal);
+	for (int i = 0; i < 3; i++)
+		fd_close(job->stdio[i]);
+	project_free(job->own_project);
+	map_done(&job->found);
+	image_store_free(job->images);
+	plan_done(&job->plan);
+	free(job->steps);
+	free(job->dependents);
+	vec_done(&job->ready);
+	timer_close(job->timeout);
+	err_done(&job->err);
+	free(job);
+}
+
+static json_t *run_answer(const struct job *job, int *ret_fd)
+{
+	*ret_fd = FD_NONE;
+	if (!job->oneoff)
+		return NULL;
+	if (job->oneoff->c->tty && !job->goal.oneoff->detach)
+		*ret_fd = job->oneoff->console;
+	return json_pack("{s:s}", "id", job->oneoff->c->id);
+}
+
+static void job_end(struct job *job)
+{
+	struct supervisor *s = job->s;
+	if (job->cancelled && job->err.no == 0)
+		(void)err_new(&job->err, ERR_CANCELLED, ECANCELED, "cancelled");
+	publish_now(s);
+	if (job->conn) {
+		int fd = FD_NONE;
+		json_t *extra = job->err.no ? NULL : run_answer(job, &fd);
+		conn_result(job->conn, job->err.no ? &job->err : NULL, extra, fd);
+	}
+	vec_remove(&s->jobs, 0);
+	job_free(job);
+	if (s->jobs.n == 0)
+		supervisor_forget_project(s);
+	begin_next(s);
+	supervisor_idle_check(s);
+}
+
+/* --- dependencies --- */
+
+/* 1: met, 0: not yet, negative: never, with the reason. */
+static int dependency_met(const struct job *job, const struct step_run *run,
+			  const struct step *step, enum step_when when, struct err *err)
+{
+	if (when == WHEN_OVER)
+		return 1;
+	if (run->state == STEP_FAILED || run->state == STEP_SKIPPED)
+		return err_new(err, ERR_CONTAINER, ECANCELED, "dependency '%s' failed",
+			       step->service ? step->service : step->name);
+	const struct container *c = run->life ? run->life->c : NULL;
+	if (when == WHEN_DONE || !c)
+		return 1;
+	const char *last = "";
+	if (c->health_log.n > 0 && c->health_log.v[c->health_log.n - 1].output)
+		last = c->health_log.v[c->health_log.n - 1].output;
+	bool up = container_is_up(c->state) || c->state == CONTAINER_BACKOFF;
+	if (when == WHEN_COMPLETED) {
+		if (up)
+			return 0;
+		if (c->exit_code == 0)
+			return 1;
+		return err_new(err, ERR_CONTAINER, ECANCELED,
+			       "service \"%s\" didn't complete successfully: exit %d", c->service,
+			       c->exit_code);
+	}
+	if (!up)
+		return err_new(err, ERR_CONTAINER, ECANCELED,
+			       "dependency %s failed to start: container %s exited (%d)",
+			       c->service, c->name, c->exit_code);
+	if (c->health_state == HEALTH_UNHEALTHY)
+		return err_new(err, ERR_CONTAINER, ECANCELED,
+			       "dependency %s failed to start: container %s is unhealthy%s%.200s%s",
+			       c->service, c->name, *last ? " (last check: " : "", last,
+			       *last ? ")" : "");
+	(void)job;
+	return c->state == CONTAINER_RUNNING &&
+	       (c->health_state == HEALTH_HEALTHY || c->health_state == HEALTH_NONE);
+}
+
+static void step_over(struct job *job, uint32_t index, enum step_state state);
+
+static void skip(struct job *job, uint32_t index)
+{
+	if (job->steps[index].state == STEP_WAITING)
+		step_over(job, index, STEP_SKIPPED);
+}
+
+static void tell_waiting(struct job *job, uint32_t index, bool met)
+{
+	struct step_run *run = &job->steps[index];
+	const struct step *step = &job->plan.steps.v[index];
+	bool health = run->life && run->life->c->health.enabled;
+	if (!met && !run->waited)
+		job__event(job, step, "wait", "Waiting", NULL);
+	else if (met && run->waited)
+		job__event(job, step, "done", health ? "Healthy" : "Exited", NULL);
+	run->waited = !met;
+}
+
+/* After any change of step `index` or its container: who waited for that? */
+static void check_dependents(struct job *job, uint32_t index)
+{
+	const struct step_run *run = &job->steps[index];
+	const struct step *step = &job->plan.steps.v[index];
+	for (size_t i = 0; i < run->count; i++) {
+		struct dependent *d = &job->dependents[run->first + i];
+		struct step_run *waiter = &job->steps[d->step];
+		cleanup_err struct err err = ERR_INIT;
+		if (d->met || waiter->state != STEP_WAITING)
+			continue;
+		int r = dependency_met(job, run, step, d->when, &err);
+		if (r < 0) {
+			job__event(job, &job->plan.steps.v[d->step], "error", "Error", err.msg);
+			job__fail(job, &err);
+			skip(job, d->step);
+			continue;
+		}
+		if (d->when == WHEN_HEALTHY || d->when == WHEN_COMPLETED)
+			tell_waiting(job, index, r > 0);
+		if (r == 0)
+			continue;
+		d->met = true;
+		if (--waiter->waits_for == 0)
+			vec_push(&job->ready, d->step);
+	}
+}
+
+static void step_over(struct job *job, uint32_t index, enum step_state state)
+{
+	struct step_run *run = &job->steps[index];
+	run->state = state;
+	job->left--;
+	if (job->plan.steps.v[index].kind == STEP_CREATE)
+		job->creates_left--;
+	check_dependents(job, index);
+}
+
+/* --- running --- */
+
+static void step_result(struct job *job, uint32_t index, int r, struct err *err)
+{
+	const struct step *step = &job->plan.steps.v[index];
+	if (r > 0)
+		return;
+	if (r == 0) {
+		job__event(job, step, "done", steps__word(step, true), NULL);
+		step_over(job, index, STEP_DONE);
+		return;
+	}
+	job__event(job, step, "error", "Error", err->msg);
+	job__fail(job, err);
+	step_over(job, index, STEP_FAILED);
+}
+
+static void run_step(struct job *job, uint32_t index)
+{
+	const struct step *step = &job->plan.steps.v[index];
+	cleanup_err struct err err = ERR_INIT;
+	job->steps[index].state = STEP_RUNNING;
+	debug("step %u: %s %s (%s)", index, step_name(step->kind), step->name ? step->name : "",
+	      step->reason);
+	job__event(job, step, "start", steps__word(step, false), step->reason);
+	int r = steps__run(job, index, &err);
+	step_result(job, index, r, &err);
+}
+
+/* All of them, before the first container starts. */
+static int check_ports(struct job *job, struct err *err)
+{
+	vec_each(step, &job->plan.steps) {
+		if (step->kind != STEP_START)
+			continue;
+		struct life *life = step->container ? supervisor_life(job->s, step->container)
+						    : supervisor_life_by_slot(job->s, step->slot);
+		if (!life || life_runs(life))
+			continue;
+		int r = publish_check(job->s, life->c, err);
+		if (r < 0)
+			return err_wrap(err, "service '%s'", life->c->service);
+	}
+	return 0;
+}
+
+/* A START waits until everything that is to be made is made: then ports are checked once, and a
+ * mistake in one service is found before another one runs. */
+static bool may_run(struct job *job, const struct step *step)
+{
+	if (step->kind != STEP_START)
+		return true;
+	if (job->creates_left > 0)
+		return false;
+	if (!job->ports_checked && !job->cancelled) {
+		cleanup_err struct err err = ERR_INIT;
+		job->ports_checked = true;
+		if (check_ports(job, &err) < 0) {
+			job__fail(job, &err);
+			job->cancelled = true;
+		}
+	}
+	return true;
+}
+
+/* Creations that failed, and what a cancelled job has not begun. */
+static bool stops_starts(const struct job *job, const struct step *step)
+{
+	if (job->cancelled)
+		return true;
+	if (step->kind != STEP_START || job->err.no == 0)
+		return false;
+	for (size_t i = 0; i < job->plan.steps.n; i++)
+		if (job->plan.steps.v[i].kind == STEP_CREATE && job->steps[i].state != STEP_DONE)
+			return true;
+	return false;
+}
+
+static int begin_wait(struct job *job);
+
+static void job_advance(struct job *job)
+{
+	if (job->advancing)
+		return;
+	job->advancing = true;
+	for (bool moved = true; moved;) {
+		moved = false;
+		for (size_t i = 0; i < job->ready.n; i++) {
+			uint32_t index = job->ready.v[i];
+			const struct step *step = &job->plan.steps.v[index];
+			if (index == UINT32_MAX || !may_run(job, step))
+				continue;
+			job->ready.v[i] = UINT32_MAX;
+			moved = true;
+			if (stops_starts(job, step))
+				skip(job, index);
+			else
+				run_step(job, index);
+		}
+		size_t kept = 0;
+		for (size_t i = 0; i < job->ready.n; i++)
+			if (job->ready.v[i] != UINT32_MAX)
+				job->ready.v[kept++] = job->ready.v[i];
+		job->ready.n = kept;
+	}
+	if (job->cancelled) {
+		for (uint32_t i = 0; i < job->plan.steps.n; i++)
+			skip(job, i);
+		job->waiting = false;
+	}
+	job->advancing = false;
+	if (job->left == 0 && !job->waiting && (job->err.no || job->cancelled || !begin_wait(job)))
+		job_end(job);
+}
+
+static void advance_deferred(void *data)
+{
+	struct supervisor *s = data;
+	if (s->jobs.n > 0 && s->jobs.v[0]->began)
+		job_advance(s->jobs.v[0]);
+}
+
+/* --- up --wait --- */
+
+static bool waits_for_end(const struct job *job, const char *service)
+{
+	vec_each(other, &job->project->services) {
+		vec_each(d, &other->depends_on) {
+			if (d->condition == DEPENDS_COMPLETED && str_eq(d->service, service))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* 1: all are as they should be, 0: not yet, negative: one never will. */
+static int all_well(struct job *job, struct err *err)
+{
+	int well = 1;
+	map_each(e, &job->s->lives) {
+		const struct container *c = ((struct life *)e->value)->c;
+		bool selected =
+			job->goal.services.n == 0 || strv_has(&job->goal.services, c->service);
+		if (c->oneoff || !selected || c->state == CONTAINER_CREATED)
+			continue;
+		bool up = container_is_up(c->state) || c->state == CONTAINER_BACKOFF;
+		if (!up && waits_for_end(job, c->service) && c->exit_code == 0)
+			continue;
+		if (!up)
+			return err_new(err, ERR_CONTAINER, ECANCELED, "container %s exited (%d)",
+				       c->name, c->exit_code);
+		if (c->health_state == HEALTH_UNHEALTHY)
+			return err_new(err, ERR_CONTAINER, ECANCELED, "container %s is unhealthy",
+				       c->name);
+		if (waits_for_end(job, c->service) || c->state != CONTAINER_RUNNING ||
+		    c->health_state == HEALTH_STARTING)
+			well = 0;
+	}
+	return well;
+}
+
+static void wait_check(struct job *job)
+{
+	cleanup_err struct err err = ERR_INIT;
+	int r = all_well(job, &err);
+	if (r == 0)
+		return;
+	if (r < 0)
+		job__fail(job, &err);
+	job->waiting = false;
+	loop_defer(job->s->loop, advance_deferred, job->s);
+}
+
+static void wait_over(struct timer *t, void *data)
+{
+	struct job *job = data;
+	(void)t;
+	cleanup_err struct err err = ERR_INIT;
+	(void)err_new(&err, ERR_TIMEOUT, ETIMEDOUT, "not all services are up and healthy in time");
+	job__fail(job, &err);
+	job->cancelled = true;
+	loop_defer(job->s->loop, advance_deferred, job->s);
+}
+
+/* 1: there is something to wait for. */
+static int begin_wait(struct job *job)
+{
+	if (!job->goal.wait || !job->project)
+		return 0;
+	job->goal.wait = false;
+	job->waiting = true;
+	wait_check(job);
+	if (job->waiting && job->goal.has_wait_timeout)
+		job->timeout = loop_timer(job->s->loop, job->goal.wait_timeout, 0, wait_over, job);
+	return 1;
+}
+
+void job_container_changed(struct supervisor *s, struct life *life)
+{
+	struct job *job = s->jobs.n > 0 ? s->jobs.v[0] : NULL;
+	if (!job || !job->began)
+		return;
+	if (job->waiting)
+		wait_check(job);
+	for (uint32_t i = 0; i < job->plan.steps.n; i++) {
+		struct step_run *run = &job->steps[i];
+		if (run->life != life)
+			continue;
+		cleanup_err struct err err = ERR_INIT;
+		if (run->state == STEP_RUNNING && run->begun)
+			step_result(job, i, steps__poll(job, i, &err), &err);
+		else if (run->state == STEP_DONE)
+			check_dependents(job, i);
+	}
+	loop_defer(s->loop, advance_deferred, s);
+}
+
+void job_forget_life(struct supervisor *s, const struct life *life)
+{
+	struct job *job = s->jobs.n > 0 ? s->jobs.v[0] : NULL;
+	if (!job || !job->steps)
+		return;
+	for (size_t i = 0; i < job->plan.steps.n; i++)
+		if (job->steps[i].life == life)
+			job->steps[i].life = NULL;
+	if (job->oneoff == life)
+		job->oneoff = NULL;
+}
+
+/* --- beginning --- */
+
+static void index_dependents(struct job *job)
+{
+	struct plan *plan = &job->plan;
+	size_t edges = 0;
+	job->steps = xcalloc(plan->steps.n, sizeof(*job->steps));
+	vec_each(step, &plan->steps) {
+		edges += step->deps.n;
+		vec_each(d, &step->deps)
+			job->steps[d->step].count++;
+	}
+	size_t at = 0;
+	for (size_t i = 0; i < plan->steps.n; i++) {
+		job->steps[i].first = at;
+		at += job->steps[i].count;
+		job->steps[i].count = 0;
+	}
+	job->dependents = xcalloc(edges, sizeof(*job->dependents));
+	for (uint32_t i = 0; i < plan->steps.n; i++) {
+		vec_each(d, &plan->steps.v[i].deps) {
+			struct step_run *on = &job->steps[d->step];
+			job->dependents[on->first + on->count++] =
+				(struct dependent){ .step = i, .when = d->when };
+			job->steps[i].waits_for++;
+		}
+	}
+	job->left = plan->steps.n;
+	for (uint32_t i = 0; i < plan->steps.n; i++) {
+		job->creates_left += plan->steps.v[i].kind == STEP_CREATE;
+		if (job->steps[i].waits_for == 0)
+			vec_push(&job->ready, i);
+	}
+}
+
+static bool applies_project(enum goal_kind kind)
+{
+	return kind == GOAL_UP || kind == GOAL_CREATE || kind == GOAL_SCALE || kind == GOAL_RUN;
+}
+
+/* The project that came along, or the one last applied. */
+static int take_project(struct job *job, struct err *err)
+{
+	struct supervisor *s = job->s;
+	json_t *given = json_object_get(job->body, "project");
+	if (!json_is_object(given)) {
+		cleanup_err struct err none = ERR_INIT;
+		job->project = supervisor_project(s, &none); /* a goal that needs one says so */
+		return 0;
+	}
+	struct project *project = NULL;
+	int r = project_from_json(given, &project, err);
+	if (r < 0)
+		return r;
+	if (!str_eq(project->name, s->name)) {
+		project_free(project);
+		return err_input(err, "this is project '%s', not '%s'", s->name, project->name);
+	}
+	job->project = project;
+	if (!applies_project(job->goal.kind)) {
+		job->own_project = project;
+		return 0;
+	}
+	r = state_project_save(&s->paths, project, err);
+	supervisor_forget_project(s);
+	s->project = project;
+	return r;
+}
+
+static int make_plan(struct job *job, struct err *err)
+{
+	struct supervisor *s = job->s;
+	struct observed observed = { 0 };
+	int r = take_project(job, err);
+	if (r == 0)
+		r = image_store_open(s->paths.root, &job->images, err);
+	if (r == 0)
+		r = observe(&s->paths, s->net, job->images, job->project, s->name, &observed, err);
+	if (r == 0)
+		r = plan_make(job->project, &observed, &job->goal, &job->plan, err);
+	observed_done(&observed);
+	json_decref(job->body); /* with the project's JSON: not needed any more, and large */
+	job->body = NULL;
+	return r;
+}
+
+static void job_begin(struct job *job)
+{
+	cleanup_err struct err err = ERR_INIT;
+	job->began = true;
+	if (make_plan(job, &err) < 0) {
+		job__fail(job, &err);
+		job_end(job);
+		return;
+	}
+	for (size_t i = 0; i < job->plan.warnings.n; i++)
+		job_warn(job, job->plan.warnings.v[i]);
+	index_dependents(job);
+	job_advance(job);
+}
+
+static void begin_deferred(void *data)
+{
+	struct supervisor *s = data;
+	if (s->jobs.n > 0 && !s->jobs.v[0]->began)
+		job_begin(s->jobs.v[0]);
+}
+
+static void begin_next(struct supervisor *s)
+{
+	if (s->jobs.n > 0)
+		loop_defer(s->loop, begin_deferred, s);
+}
+
+/* stop, down and rm do not wait for a start that may never end. */
+static bool overrules(enum goal_kind kind)
+{
+	return kind == GOAL_STOP || kind == GOAL_DOWN || kind == GOAL_RM;
+}
+
+void job_new(struct supervisor *s, struct job_request *request)
+{
+	struct job *job = new0(struct job);
+	cleanup_err struct err err = ERR_INIT;
+	job->s = s;
+	job->conn = request->conn;
+	job->body = request->body;
+	job->run = request->run;
+	job->found = MAP_INIT_FREE(image_free);
+	for (int i = 0; i < 3; i++)
+		job->stdio[i] = request->stdio[i];
+	json_t *goal = json_object_get(job->body, "goal");
+	int r = json_is_object(goal) ? goal_from_json(goal, &job->goal, &err)
+				     : err_input(&err, "a request without a goal");
+	if (r < 0) {
+		conn_result(job->conn, &err, NULL, FD_NONE);
+		job_free(job);
+		return;
+	}
+	struct job *at_work = s->jobs.n > 0 ? s->jobs.v[0] : NULL;
+	vec_push(&s->jobs, job);
+	if (at_work && overrules(job->goal.kind) && !overrules(at_work->goal.kind)) {
+		cleanup_err struct err why = ERR_INIT;
+		(void)err_new(&why, ERR_CANCELLED, ECANCELED,
+			      "cancelled: '%s' was asked for meanwhile", goal_name(job->goal.kind));
+		job__fail(at_work, &why);
+		at_work->cancelled = true;
+		loop_defer(s->loop, advance_deferred, s);
+	} else if (at_work) {
+		cleanup_free char *text =
+			xasprintf("'%s' is at work on this project: waiting for it to end",
+				  goal_name(at_work->goal.kind));
+		job_warn(job, text);
+	}
+	if (!at_work)
+		begin_next(s);
+}
+
+void job_cancel(struct supervisor *s, struct conn *conn, bool conn_gone)
+{
+	for (size_t i = s->jobs.n; i-- > 0;) {
+		struct job *job = s->jobs.v[i];
+		if (job->conn != conn)
+			continue;
+		job->cancelled = true;
+		if (conn_gone)
+			job->conn = NULL;
+		if (job->began) {
+			loop_defer(s->loop, advance_deferred, s);
+		} else if (i > 0) {
+			cleanup_err struct err err = ERR_INIT;
+			(void)err_new(&err, ERR_CANCELLED, ECANCELED, "cancelled");
+			if (job->conn)
+				conn_result(job->conn, &err, NULL, FD_NONE);
+			vec_remove(&s->jobs, i);
+			job_free(job);
+		}
+	}
+}

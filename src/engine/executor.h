@@ -1,0 +1,67 @@
+/* One goal at work: the plan, how far each step is, who asked. For executor.c, steps.c and wait.c
+ * only. */
+#ifndef STAVE_ENGINE_EXECUTOR_H
+#define STAVE_ENGINE_EXECUTOR_H
+
+#include "engine/observe.h"
+#include "engine/supervisor.h"
+
+enum step_state { STEP_WAITING, STEP_RUNNING, STEP_DONE, STEP_FAILED, STEP_SKIPPED };
+
+struct step_run {
+	enum step_state state;
+	size_t waits_for;    /* dependencies that are not yet met */
+	struct life *life;   /* of a START or STOP; NULL when it is removed */
+	bool begun;	     /* START: the order has been given */
+	bool waited;	     /* somebody waits for its health, and has been told so */
+	size_t first, count; /* its dependents, in job->dependents */
+};
+
+struct dependent {
+	uint32_t step;
+	enum step_when when;
+	bool met;
+};
+
+struct job {
+	struct supervisor *s;
+	struct conn *conn; /* NULL: nobody listens */
+	json_t *body;
+	struct goal goal;
+	bool run;
+	int stdio[3];
+	struct project *project; /* borrowed from the supervisor, or own_project */
+	struct project *own_project;
+	struct image_store *images;
+	struct map found; /* image name -> struct image * */
+	struct plan plan;
+	struct step_run *steps;
+	struct dependent *dependents;
+	VEC(uint32_t) ready;
+	size_t left;	     /* steps that are WAITING or RUNNING */
+	size_t creates_left; /* CREATE steps of these: nothing starts before they are done */
+	bool began, cancelled, advancing, ports_checked, waiting;
+	struct timer *timeout; /* of `up --wait` */
+	struct err err;	       /* the first failure */
+	struct life *oneoff;
+};
+
+/* --- steps.c: what each kind of step does --- */
+
+/* 0: done, 1: under way (job__step_over will be called), negative: failed. */
+int steps__run(struct job *job, uint32_t index, struct err *err);
+/* A STEP_START or STEP_STOP that is under way: the same answers for the container as it is now. */
+int steps__poll(struct job *job, uint32_t index, struct err *err);
+/* "Creating", "Created", ...; "" for a step that people need not see. */
+const char *steps__word(const struct step *step, bool done);
+/* Removes a container that does not run: record, slot (unless kept), leases, with `volumes` its
+ * anonymous ones. */
+int steps__destroy(struct life *life, bool keep_slot, bool volumes, struct err *err);
+
+/* --- executor.c --- */
+
+void job__fail(struct job *job, struct err *err); /* takes err's content; the first one is kept */
+void job__event(struct job *job, const struct step *step, const char *action, const char *text,
+		const char *reason);
+
+#endif

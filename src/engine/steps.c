@@ -1,0 +1,405 @@
+/* What each kind of step does. Those of networks, volumes and records are done when the function
+ * returns; a container's start and end take their time and are polled when its state has changed.
+ */
+#include "base/fs.h"
+#include "base/log.h"
+#include "engine/executor.h"
+#include "engine/log.h"
+#include "engine/service-spec.h"
+#include "runtime/runtime.h"
+#include "volume/volume.h"
+
+#include <fcntl.h>
+
+static struct life *step_life(struct job *job, const struct step *step)
+{
+	struct supervisor *s = job->s;
+	return step->container ? supervisor_life(s, step->container)
+			       : supervisor_life_by_slot(s, step->slot);
+}
+
+/* --- networks and volumes --- */
+
+static int network_create(struct job *job, uint32_t index, struct err *err)
+{
+	const struct step *step = &job->plan.steps.v[index];
+	struct project_network *network =
+		step->key ? project_network(job->project, step->key) : NULL;
+	struct net_config config;
+	cleanup_network struct net_network made = { 0 };
+	bool created;
+	service_network_config(job->project, network, &config);
+	int r = net_network_create(job->s->net, &config, &made, &created, err);
+	net_config_done(&config);
+	return r;
+}
+
+/* What slots of ours still lease on it: of containers that went without their slot. */
+static int release_leases(struct supervisor *s, const char *network, struct err *err)
+{
+	cleanup_strv struct strv slots = { 0 };
+	cleanup_free char *dir = xasprintf("%s/projects/%s/slots", s->paths.root, s->name);
+	int r = fs_list(AT_FDCWD, dir, &slots, err);
+	if (r == -ENOENT) {
+		err_done(err);
+		return 0;
+	}
+	for (size_t i = 0; r >= 0 && i < slots.n; i++) {
+		cleanup_free char *key = xasprintf("%s/%s", s->name, slots.v[i]);
+		r = net_detach(s->net, network, key, true, err);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int network_remove(struct job *job, uint32_t index, struct err *err)
+{
+	const struct step *step = &job->plan.steps.v[index];
+	int r = release_leases(job->s, step->name, err);
+	return r < 0 ? r : net_network_remove(job->s->net, step->name, err);
+}
+
+static int volume_step_create(struct job *job, uint32_t index, struct err *err)
+{
+	const struct step *step = &job->plan.steps.v[index];
+	const struct project_volume *v = project_volume(job->project, step->key);
+	if (!v)
+		return err_not_found(err, "no volume '%s' in the project", step->key);
+	const struct volume want = {
+		.name = v->name,
+		.project = job->project->name,
+		.key = v->key,
+		.driver = v->driver,
+		.options = v->driver_opts,
+		.labels = v->labels,
+	};
+	cleanup_volume struct volume made = { 0 };
+	bool created;
+	return volume_create(job->s->paths.root, &want, &made, &created, err);
+}
+
+static int volume_step_remove(struct job *job, uint32_t index, struct err *err)
+{
+	return volume_remove(job->s->paths.root, job->plan.steps.v[index].name, err);
+}
+
+/* --- create --- */
+
+static const struct service *find_service(const struct project *project, const char *name)
+{
+	const struct service *service = project_service(project, name);
+	if (service)
+		return service;
+	vec_each(d, &project->disabled) { /* `run` of a service that no active profile has */
+		if (str_eq(d->name, name))
+			return d;
+	}
+	return NULL;
+}
+
+static int find_image(struct job *job, const struct service *service, const struct image **ret,
+		      struct err *err)
+{
+	cleanup_free char *name = service_image_name(job->project, service);
+	struct image *image = map_get(&job->found, name);
+	if (!image) {
+		image = new0(struct image);
+		int r = image_find(job->images, name, image, err);
+		if (r < 0) {
+			free(image);
+			return r;
+		}
+		map_set(&job->found, name, image);
+	}
+	*ret = image;
+	return 0;
+}
+
+/* Asked once per process: it costs a mount. */
+static bool can_idmap(struct supervisor *s)
+{
+	static int known = -1;
+	if (known < 0) {
+		known = runtime_can_idmap(s->paths.root);
+		if (!known)
+			event_warning(s,
+				      "the file system of '%s' cannot be id-mapped: containers run "
+				      "without "
+				      "a user namespace",
+				      s->paths.root);
+	}
+	return known;
+}
+
+static int service_of_step(struct job *job, const struct step *step, struct service_context *ret,
+			   struct err *err)
+{
+	ret->paths = &job->s->paths;
+	ret->project = job->project;
+	ret->service = find_service(job->project, step->service);
+	ret->can_idmap = can_idmap(job->s);
+	if (!ret->service)
+		return err_not_found(err, "no such service: '%s'", step->service);
+	const struct oneoff *oneoff = job->goal.kind == GOAL_RUN ? job->goal.oneoff : NULL;
+	if (oneoff && str_eq(oneoff->slot, step->slot))
+		ret->oneoff = oneoff;
+	return find_image(job, ret->service, &ret->image, err);
+}
+
+static void tell_warnings(struct supervisor *s, const struct strv *warnings)
+{
+	for (size_t i = 0; i < warnings->n; i++)
+		event_warning(s, "%s", warnings->v[i]);
+}
+
+static int create(struct job *job, uint32_t index, struct err *err)
+{
+	struct supervisor *s = job->s;
+	const struct step *step = &job->plan.steps.v[index];
+	struct service_context context = { 0 };
+	struct slot slot = { 0 };
+	struct container *c = NULL;
+	cleanup_strv struct strv warnings = { 0 };
+	cleanup_spec struct spec spec = { 0 };
+
+	int r = service_of_step(job, step, &context, err);
+	if (r == 0)
+		r = slot_open(&s->paths, s->name, step->slot, step->service, step->number, &slot,
+			      err);
+	if (r < 0)
+		return r;
+	context.slot = &slot;
+	context.renew_volumes = step->renew_volumes;
+	context.warnings = &warnings;
+	r = service_container(&context, &c, &spec, err);
+	if (r == 0) {
+		tell_warnings(s, &warnings);
+		r = state_container_create(&s->paths, c, &spec, err);
+	}
+	slot_done(&slot);
+	if (r < 0) {
+		container_free(c);
+		return r;
+	}
+	struct life *life = life_new(s, c);
+	supervisor_add(s, life);
+	event_container(life, "create");
+	if (context.oneoff) {
+		job->oneoff = life;
+		for (int i = 0; i < 3; i++)
+			life->given_stdio[i] = fd_take(job->stdio[i]);
+		life->interactive = c->tty && !context.oneoff->detach;
+	}
+	return 0;
+}
+
+/* --- start and stop --- */
+
+static int poll_start(struct job *job, uint32_t index, struct err *err)
+{
+	struct step_run *run = &job->steps[index];
+	struct life *life = run->life;
+	if (!life)
+		return err_new(err, ERR_CONTAINER, ESRCH, "it was removed meanwhile");
+	const struct container *c = life->c;
+	switch (c->state) {
+	case CONTAINER_STARTING: return 1;
+	case CONTAINER_STOPPING: return run->begun && job->cancelled ? 0 : 1;
+	case CONTAINER_RUNNING:
+	case CONTAINER_PAUSED:
+	case CONTAINER_BACKOFF: return 0;
+	default: break;
+	}
+	if (!run->begun) {
+		run->begun = true;
+		int r = life_event(life, LIFE_START, err);
+		return r < 0 ? err_wrap(err, "cannot start container '%s'", c->name)
+			     : poll_start(job, index, err);
+	}
+	if (c->error)
+		return err_new(err, ERR_CONTAINER, c->exit_code == 127 ? ENOENT : EIO,
+			       "cannot start container '%s': %s", c->name, c->error);
+	return 0; /* it ran, and has ended already */
+}
+
+static int start(struct job *job, uint32_t index, struct err *err)
+{
+	const struct step *step = &job->plan.steps.v[index];
+	struct step_run *run = &job->steps[index];
+	run->life = step_life(job, step);
+	if (!run->life)
+		return err_not_found(err, "no such container: '%s'", step->name);
+	/* One that is being stopped is started when it has ended; one in backoff, now. */
+	enum container_state state = run->life->c->state;
+	run->begun = state == CONTAINER_RUNNING || state == CONTAINER_STARTING;
+	if (state == CONTAINER_BACKOFF || state == CONTAINER_PAUSED) {
+		run->begun = true;
+		int r = life_event(run->life, LIFE_START, err);
+		if (r < 0)
+			return err_wrap(err, "cannot start container '%s'", run->life->c->name);
+	}
+	int r = poll_start(job, index, err);
+	if (r > 0)
+		run->begun = run->life->c->state != CONTAINER_STOPPING;
+	return r;
+}
+
+static int poll_stop(struct job *job, uint32_t index, struct err *err)
+{
+	(void)err;
+	struct life *life = job->steps[index].life;
+	return life && container_is_up(life->c->state) ? 1 : 0;
+}
+
+static int stop(struct job *job, uint32_t index, struct err *err)
+{
+	const struct step *step = &job->plan.steps.v[index];
+	struct step_run *run = &job->steps[index];
+	run->life = step_life(job, step);
+	if (!run->life)
+		return 0;
+	run->begun = true;
+	run->life->stop_timeout = step->timeout;
+	int r = life_event(run->life, LIFE_STOP, err);
+	run->life->stop_timeout = -1;
+	return r < 0 ? r : poll_stop(job, index, err);
+}
+
+/* --- update and remove --- */
+
+static int update(struct job *job, uint32_t index, struct err *err)
+{
+	struct supervisor *s = job->s;
+	const struct step *step = &job->plan.steps.v[index];
+	struct life *life = step_life(job, step);
+	struct service_context context = { 0 };
+	struct slot slot = { 0 };
+	cleanup_spec struct spec spec = { 0 };
+	cleanup_strv struct strv warnings = { 0 };
+	if (!life)
+		return err_not_found(err, "no such container: '%s'", step->name);
+	int r = service_of_step(job, step, &context, err);
+	if (r == 0)
+		r = slot_open(&s->paths, s->name, life->c->slot, step->service, step->number, &slot,
+			      err);
+	if (r < 0)
+		return r;
+	context.slot = &slot;
+	context.warnings = &warnings;
+	r = state_spec_load(&s->paths, life->c, &spec, err);
+	if (r == 0)
+		r = service_update(&context, life->c, &spec, err);
+	if (r == 0)
+		r = state_spec_save(&s->paths, life->c, &spec, err);
+	if (r == 0)
+		r = state_container_save(&s->paths, life->c, err);
+	slot_done(&slot);
+	if (r < 0)
+		return r;
+	tell_warnings(s, &warnings);
+	if (life_runs(life)) {
+		r = runtime_update(&spec, err);
+		health_start(life);
+		stdio_relimit(life);
+	}
+	publish_later(s);
+	event_container(life, "update");
+	return r;
+}
+
+static int remove_anonymous(struct life *life, struct err *err)
+{
+	int r = 0;
+	vec_each(v, &life->c->volumes) {
+		if (v->anonymous && v->name && r == 0)
+			r = volume_remove(life->s->paths.root, v->name, err);
+	}
+	return r;
+}
+
+static int leave_slot(struct life *life, struct err *err)
+{
+	struct supervisor *s = life->s;
+	struct berth *berth = life->berth;
+	int r = 0;
+	berth_close(berth, true);
+	vec_each(n, &life->c->networks) {
+		if (r == 0)
+			r = net_detach(s->net, n->network, berth->key, true, err);
+	}
+	if (r == 0)
+		r = slot_remove(&s->paths, s->name, life->c->slot, err);
+	return r;
+}
+
+int steps__destroy(struct life *life, bool keep_slot, bool volumes, struct err *err)
+{
+	struct supervisor *s = life->s;
+	int r = life_event(life, LIFE_REMOVE, err);
+	if (r == 0 && !keep_slot)
+		r = leave_slot(life, err);
+	if (r == 0 && volumes)
+		r = remove_anonymous(life, err);
+	if (r == 0)
+		r = state_container_remove(&s->paths, life->c, err);
+	if (r < 0)
+		return err_wrap(err, "remove container '%s'", life->c->name);
+	event_container(life, "destroy");
+	supervisor_remove(s, life);
+	return 0;
+}
+
+static int remove_step(struct job *job, uint32_t index, struct err *err)
+{
+	const struct step *step = &job->plan.steps.v[index];
+	struct life *life = step_life(job, step);
+	return life ? steps__destroy(life, step->recreate, step->volumes, err) : 0;
+}
+
+static int project_remove(struct job *job, uint32_t index, struct err *err)
+{
+	struct supervisor *s = job->s;
+	const struct strv none = { 0 };
+	(void)index;
+	int r = net_sweep(s->net, s->name, &none, err);
+	if (r == 0)
+		r = state_project_remove(&s->paths, s->name, err);
+	return r;
+}
+
+/* --- the table --- */
+
+static const struct {
+	int (*run)(struct job *job, uint32_t index, struct err *err);
+	int (*poll)(struct job *job, uint32_t index, struct err *err);
+	const char *doing, *done, *again, *anew; /* the last two: of a container that is replaced */
+} kinds[] = {
+	[STEP_NETWORK_CREATE] = { network_create, NULL, "Creating", "Created", NULL, NULL },
+	[STEP_NETWORK_REMOVE] = { network_remove, NULL, "Removing", "Removed", NULL, NULL },
+	[STEP_VOLUME_CREATE] = { volume_step_create, NULL, "Creating", "Created", NULL, NULL },
+	[STEP_VOLUME_REMOVE] = { volume_step_remove, NULL, "Removing", "Removed", NULL, NULL },
+	[STEP_CREATE] = { create, NULL, "Creating", "Created", "Recreate", "Recreated" },
+	[STEP_START] = { start, poll_start, "Starting", "Started", NULL, NULL },
+	[STEP_STOP] = { stop, poll_stop, "Stopping", "Stopped", "", "" },
+	[STEP_REMOVE] = { remove_step, NULL, "Removing", "Removed", "", "" },
+	[STEP_UPDATE] = { update, NULL, "Updating", "Updated", NULL, NULL },
+	[STEP_PROJECT_REMOVE] = { project_remove, NULL, "", "", NULL, NULL },
+};
+_Static_assert(ARRAY_SIZE(kinds) == STEP_MAX_, "a kind of step without a row");
+
+int steps__run(struct job *job, uint32_t index, struct err *err)
+{
+	return kinds[job->plan.steps.v[index].kind].run(job, index, err);
+}
+
+int steps__poll(struct job *job, uint32_t index, struct err *err)
+{
+	return kinds[job->plan.steps.v[index].kind].poll(job, index, err);
+}
+
+const char *steps__word(const struct step *step, bool done)
+{
+	const char *other = done ? kinds[step->kind].anew : kinds[step->kind].again;
+	if (step->recreate && other)
+		return other;
+	return done ? kinds[step->kind].done : kinds[step->kind].doing;
+}
