@@ -31,7 +31,7 @@ struct painter {
 	struct str input;
 	VEC(struct progress_line) lines;
 	size_t total, drawn; /* lines on the screen */
-	bool colour, changed;
+	bool colour;
 };
 
 static const struct {
@@ -76,7 +76,6 @@ static void draw(struct painter *p, const char *above)
 		p->drawn = progress__render(&view, &out);
 	str_add(&out, "\033[J\033[?25h");
 	(void)fs_write_all(STDERR_FILENO, out.data, out.len); /* the terminal is gone: so are we */
-	p->changed = false;
 }
 
 static struct progress_line *line_for(struct painter *p, const char *subject)
@@ -105,7 +104,6 @@ static void take_line(struct painter *p, const char *text)
 	line->text = ptr_take(parts.v[2]);
 	line->state = state_of(parts.v[0]);
 	line->end = line->state == PROGRESS_WORKING ? 0 : now_mono();
-	p->changed = true;
 }
 
 static void on_socket(struct watch *w, int fd, uint32_t events, void *data)

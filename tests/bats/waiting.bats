@@ -1,0 +1,62 @@
+# wait and events: what comes when.
+load helper
+
+setup_test() {
+	compose <<-'E'
+		services:
+		  short:
+		    image: test
+		    command: ["sh", "-c", "while [ ! -e /go/now ]; do sleep 0.05; done; exit 5"]
+		    volumes: ["./go:/go"]
+		  long:
+		    image: test
+		    command: sleep 1000
+		    init: true
+	E
+	mkdir -p go
+	chmod 755 go
+}
+
+@test "wait gives the exit status" {
+	stave up -d
+	id=$(stave ps -q short)
+	stave wait short >out 2>&1 3>&- &
+	pid=$!
+	sleep 0.3
+	kill -0 $pid
+	touch go/now
+	status=0
+	wait $pid || status=$?
+	[ "$status" = 5 ]
+	[ "$(cat out)" = "container \"$id\" exited with status code 5" ]
+	stave down -t 0
+}
+
+@test "wait --down-project takes everything down" {
+	stave up -d
+	touch go/now
+	run stave wait --down-project short long
+	[ "$status" = 5 ]
+	[ -z "$(stave ps -aq)" ]
+}
+
+@test "events as text and as JSON, until a time" {
+	stave up -d
+	stave events --json --until 4s >events.json 2>err 3>&- &
+	json=$!
+	stave events --until 4s short >events.text 2>>err 3>&- &
+	text=$!
+	sleep 0.5
+	touch go/now
+	wait $json $text
+	cat err
+	python3 - <<-E
+		import json
+		rows = [json.loads(line) for line in open("events.json")]
+		die = [r for r in rows if r["action"] == "die"]
+		assert len(die) == 1 and die[0]["service"] == "short" and die[0]["type"] == "container", rows
+		assert die[0]["attributes"]["name"] == "$PROJECT-short-1" and die[0]["attributes"]["exitCode"] == "5", rows
+	E
+	grep -qE '^[0-9-]{10} [0-9:.]{15} container die [0-9a-f]{64} \(.*name='"$PROJECT"'-short-1.*\)$' events.text
+	stave down -t 0
+}
