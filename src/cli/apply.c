@@ -5,6 +5,14 @@
 #include "cli/planview.h"
 #include "cli/progress.h"
 
+/* Whether the Compose files as they are now count. What only starts and stops existing containers
+ * goes by the project as it was last applied, whatever was edited since. */
+static const bool by_files[GOAL_MAX_] = {
+	[GOAL_UP] = true,    [GOAL_CREATE] = true,   [GOAL_START] = false,
+	[GOAL_STOP] = false, [GOAL_RESTART] = false, [GOAL_DOWN] = true,
+	[GOAL_RM] = false,   [GOAL_SCALE] = true,    [GOAL_RUN] = true,
+};
+
 int apply_goal(struct cli *cli, const struct goal *goal, struct err *err)
 {
 	cleanup(client_free_cleanup) struct client *client = NULL;
@@ -19,7 +27,8 @@ int apply_goal(struct cli *cli, const struct goal *goal, struct err *err)
 	if (r < 0)
 		return r;
 	struct progress *progress = progress_new(cli, 0);
-	r = client_apply(client, cli->project, goal, interrupt_fd, progress_event, progress, err);
+	r = client_apply(client, by_files[goal->kind] ? cli->project : NULL, goal, interrupt_fd,
+			 progress_event, progress, err);
 	progress_done(progress);
 	return r;
 }
