@@ -3,6 +3,8 @@
 #ifndef STAVE_BASE_BANNED_H
 #define STAVE_BASE_BANNED_H
 
+#ifndef __ASSEMBLER__
+
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,4 +23,5 @@
 #pragma GCC poison strtol strtoul strtoll strtoull strtod
 #endif
 
+#endif
 #endif

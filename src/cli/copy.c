@@ -2,6 +2,7 @@
 #include "cli/copy.h"
 
 #include "base/fs.h"
+#include "base/late.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -31,6 +32,7 @@ static int enter(const struct copy_end *end, struct answer *a)
 {
 	if (end->root < 0)
 		return 0;
+	late_close("libarchive.so.13"); /* behind the chroot it would be the container's */
 	if (end->userns >= 0 && setns(end->userns, CLONE_NEWUSER) < 0)
 		return fail(a, errno, "join the user namespace", strerror(errno));
 	if (end->userns >= 0 && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
