@@ -27,9 +27,13 @@ function row(word) {
   return item;
 }
 
-const answer = await fetch("/api/v1/words");
-if (answer.ok) {
-  list.replaceChildren(...(await answer.json()).map(row));
-} else {
-  state.textContent = `no words yet (${answer.status}): run "alembic upgrade head" in the back end`;
+async function show() {
+  const answer = await fetch("/api/v1/words");
+  if (answer.ok) {
+    list.replaceChildren(...(await answer.json()).map(row));
+  } else {
+    state.textContent = `no words yet (${answer.status}): run "alembic upgrade head" in the back end`;
+  }
 }
+
+show();
