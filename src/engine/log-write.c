@@ -148,26 +148,34 @@ static int write_batch(struct log_writer *w)
 	return written < 0 ? written : r;
 }
 
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 /* Docker's json-file. Bytes that are not UTF-8 become U+FFFD, as there. */
 static void add_json_text(struct str *out, const char *text, size_t len)
 {
-	for (size_t i = 0; i < len;) {
+	for (size_t i = 0, n; i < len; i += n) {
 		unsigned char c = (unsigned char)text[i];
-		size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+		for (n = 0; i + n < len && is_plain((unsigned char)text[i + n]); n++)
+			;
+		if (n > 0) {
+			str_addn(out, text + i, n);
+			continue;
+		}
+		n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
 		if (c == '"' || c == '\\') {
 			char pair[2] = { '\\', (char)c };
 			str_addn(out, pair, 2);
-		} else if (c < 0x20 || c == 0x7f) {
-			str_addf(out, "\\u%04x", c);
-		} else if (n == 1) {
-			str_addc(out, (char)c);
-		} else if (i + n <= len && str_utf8(text + i, n, false)) {
+		} else if (n > 1 && i + n <= len && str_utf8(text + i, n, false)) {
 			str_addn(out, text + i, n);
-		} else {
+		} else if (n > 1) {
 			str_add(out, "\\ufffd");
 			n = 1;
+		} else {
+			str_addf(out, "\\u%04x", c);
 		}
-		i += n;
 	}
 }
 
@@ -178,8 +186,11 @@ static void add_json_line(struct log_writer *w, enum log_stream stream, const ch
 	str_add(&w->batch, "{\"log\":\"");
 	add_json_text(&w->batch, head, head_len);
 	add_json_text(&w->batch, text, len);
-	str_addf(&w->batch, "%s\",\"stream\":\"%s\",\"time\":\"%s\"}\n", whole ? "\\n" : "",
-		 stream == LOG_STDERR ? "stderr" : "stdout", w->stamp);
+	str_add(&w->batch, whole ? "\\n\",\"stream\":\"" : "\",\"stream\":\"");
+	str_add(&w->batch, stream == LOG_STDERR ? "stderr" : "stdout");
+	str_add(&w->batch, "\",\"time\":\"");
+	str_add(&w->batch, w->stamp);
+	str_add(&w->batch, "\"}\n");
 }
 
 static void add_cri_line(struct log_writer *w, enum log_stream stream, const char *head,

@@ -2,8 +2,6 @@
  * refuses files in which the two differ. */
 #include "engine/service-impl.h"
 
-#include <math.h>
-
 enum { CPU_PERIOD_US = 100000, CPU_QUOTA_MIN_US = 1000 };
 #define MEMORY_MIN ((int64_t)6 << 20) /* less than that, and the set-up itself is killed */
 
@@ -42,7 +40,7 @@ static int set_cpu(struct making *m, struct err *err)
 	r->cpu_quota_us = s->cpu_quota;
 	if (cpus > 0) {
 		r->cpu_period_us = CPU_PERIOD_US;
-		r->cpu_quota_us = (int64_t)round(cpus * CPU_PERIOD_US);
+		r->cpu_quota_us = (int64_t)(cpus * CPU_PERIOD_US + 0.5);
 		if (r->cpu_quota_us < CPU_QUOTA_MIN_US)
 			r->cpu_quota_us = CPU_QUOTA_MIN_US;
 	}
