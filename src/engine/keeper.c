@@ -18,6 +18,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -384,6 +385,9 @@ int keeper_main(const struct engine_paths *paths, const char *project, char **ar
 		return SUPERVISOR_FAILED;
 	}
 	proc_title("%s [keeper]", project);
+	/* A container is made by a short-lived process in between; when that ends, it becomes ours.
+	 */
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (keeper_open(paths, project) < 0)
 		return SUPERVISOR_FAILED;
 	if (keeper.ready >= 0)
