@@ -6,6 +6,7 @@
 #define CMDS(X)                                                                                    \
 	X(attach)                                                                                  \
 	X(completion)                                                                              \
+	X(config)                                                                                  \
 	X(cp)                                                                                      \
 	X(create)                                                                                  \
 	X(docker_cli_plugin_metadata)                                                              \

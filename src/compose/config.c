@@ -1,0 +1,126 @@
+#include "compose/config.h"
+
+#include "compose/model.h"
+#include "compose/template.h"
+#include "compose/yaml-write.h"
+
+void config_names(const struct compose_result *result, const char *section, struct strv *out)
+{
+	const struct compose_model *m = result->model;
+	const struct node *map = map_at(m->tree, section);
+	const char *name;
+	json_t *value;
+	if (m->canonical)
+		json_object_foreach(json_object_get(m->canonical, section), name, value)
+			strv_add(out, name);
+	else if (node_is(map, NODE_MAP))
+		map_each_entry(e, map) strv_add(out, e->key);
+	strv_sort(out);
+}
+
+void config_images(const struct compose_result *result, struct strv *out)
+{
+	const struct compose_model *m = result->model;
+	const char *name;
+	json_t *service;
+	json_object_foreach(json_object_get(m->canonical, "services"), name, service) {
+		const char *image = json_str(service, "image", NULL);
+		if (image)
+			strv_add(out, image);
+		else
+			strv_addf(out, "%s-%s", m->name, name);
+	}
+	strv_sort(out);
+}
+
+static void add_profiles(const json_t *services, struct strv *out)
+{
+	const char *name;
+	json_t *service, *profile;
+	size_t i;
+	json_object_foreach((json_t *)services, name, service)
+		json_array_foreach(json_object_get(service, "profiles"), i, profile)
+			if (!strv_has(out, json_string_value(profile)))
+				strv_add(out, json_string_value(profile));
+}
+
+void config_profiles(const struct compose_result *result, struct strv *out)
+{
+	add_profiles(json_object_get(result->model->canonical, "services"), out);
+	add_profiles(result->model->disabled, out);
+	strv_sort(out);
+}
+
+void config_environment(const struct compose_result *result, struct strv *out)
+{
+	map_each(e, &result->model->env)
+		strv_addf(out, "%s=%s", e->key, (const char *)e->value);
+	strv_sort(out);
+}
+
+static void add_use(void *data, const struct template_use *use)
+{
+	json_t *all = data;
+	cleanup_free char *name = xstrndup(use->name, use->len);
+	json_t *v = json_object();
+	json_object_set_new(v, "required", json_boolean(use->kind == '?'));
+	json_object_set_new_nocheck(v, "default",
+				    json_stringn_nocheck(use->kind == '-' ? use->word : "",
+							 use->kind == '-' ? use->word_len : 0));
+	json_object_set_new_nocheck(v, "alternate",
+				    json_stringn_nocheck(use->kind == '+' ? use->word : "",
+							 use->kind == '+' ? use->word_len : 0));
+	json_object_set_new_nocheck(all, name, v);
+}
+
+static void find_uses(const struct node *n, json_t *all)
+{
+	if (n->kind == NODE_STRING)
+		template_uses(n->text, n->n, add_use, all);
+	else if (n->kind == NODE_LIST)
+		list_each(item, n) find_uses(*item, all);
+	else if (n->kind == NODE_MAP)
+		map_each_entry(e, n) find_uses(e->value, all);
+}
+
+json_t *config_variables(const struct compose_result *result)
+{
+	json_t *all = json_object();
+	if (result->model->tree)
+		find_uses(result->model->tree, all);
+	return all;
+}
+
+int config_hashes(const struct compose_result *result, const struct strv *services,
+		  struct strv *out, struct err *err)
+{
+	for (size_t i = 0; i < services->n; i++)
+		if (!project_service(result->project, services->v[i]))
+			return err_not_found(err, "no such service: %s", services->v[i]);
+	vec_each(s, &result->project->services)
+		if (!services->n || strv_has(services, s->name))
+			strv_addf(out, "%s %s", s->name, s->config_hash);
+	return 0;
+}
+
+char *config_text(const json_t *document, bool yaml, bool escape)
+{
+	cleanup_free char *text =
+		yaml ? yaml_write(document)
+		     : json_dumps(document, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY |
+						    JSON_REAL_PRECISION(15));
+	if (!escape)
+		return ptr_take(text);
+	struct str out = STR_INIT;
+	out.max = SIZE_MAX / 4;
+	for (const char *p = text, *dollar;; p = dollar + 1) {
+		dollar = strchr(p, '$');
+		if (!dollar) {
+			str_add(&out, p);
+			break;
+		}
+		str_addn(&out, p, dollar - p);
+		str_add(&out, "$$");
+	}
+	return str_take(&out);
+}

@@ -1,0 +1,130 @@
+#include "compose/load.h"
+
+#include "compose/yaml.h"
+
+#include "base/fs.h"
+
+struct node *load_documents(struct compose_model *m, const char *path, struct where where)
+{
+	const char *text;
+	size_t len;
+	if (yaml_read(m, path, where, &text, &len) < 0)
+		return NULL;
+	uint16_t file = model_source(m, path, text, len);
+	struct node *docs = node_list(m->arena, (struct where){ file, 0, 0 });
+	return yaml_load(m, file, docs) < 0 ? NULL : docs;
+}
+
+static void drop_version(struct compose_model *m, struct node *tree)
+{
+	struct entry *e = map_entry_at(tree, "version");
+	if (!e)
+		return;
+	warn(m, e->where, "version", "'version' is obsolete and ignored; remove it");
+	map_drop(tree, "version");
+}
+
+/* An empty dns is none. */
+static void drop_empty(struct node *tree)
+{
+	struct node *services = map_at(tree, "services");
+	if (!node_is(services, NODE_MAP))
+		return;
+	map_each_entry(e, services)
+	{
+		const struct node *dns = map_at(e->value, "dns");
+		if (dns && node_empty(dns))
+			map_drop(e->value, "dns");
+	}
+}
+
+struct node *load_apply(struct compose_model *m, struct node *base, struct node *doc,
+			const struct resets *resets, const char *path)
+{
+	if (base) {
+		resets_apply(resets, base);
+		base = pass_merge(m, base, doc);
+	} else
+		base = doc;
+	pass_unique(m, base);
+	return base;
+}
+
+/* Interpolates, extends and includes one document, and merges it onto `base`. */
+static struct node *load_document(struct compose_model *m, struct node *base, struct node *doc,
+				  const char *path, const struct file_set *set)
+{
+	if (doc->kind != NODE_MAP) {
+		complain(m, doc->where, NULL, "a Compose file must be a mapping, not %s",
+			 node_kind_name(doc->kind));
+		return NULL;
+	}
+	struct resets resets = { 0 };
+	size_t errors = m->diagnostics->errors;
+	bool ok = resets_collect(m, doc, &resets) == 0;
+	if (ok && !m->options->no_interpolate)
+		pass_interpolate(m, doc, &root_shape, NULL);
+	ok = ok && load_extends(m, doc, path, set, &resets) == 0 &&
+	     load_include(m, doc, path, set) == 0;
+	if (ok) {
+		base = load_apply(m, base, doc, &resets, path);
+		pass_validate(m, base);
+		drop_version(m, base);
+	}
+	resets_done(&resets);
+	if (!ok || m->diagnostics->errors > errors)
+		return NULL;
+	if (pass_canonical(m, base, m->options->no_interpolate) < 0)
+		return NULL;
+	drop_empty(base);
+	pass_unique(m, base);
+	return base;
+}
+
+static bool including_itself(struct compose_model *m, const struct file_set *set)
+{
+	unsigned depth = 0;
+	for (const struct file_set *up = set->up; up; up = up->up) {
+		if (++depth > 100) {
+			complain(m, set->where, "include",
+				 "includes are nested more than 100 deep");
+			return true;
+		}
+		if (str_eq(up->paths->v[0], set->paths->v[0])) {
+			complain(m, set->where, "include", "'%s' includes itself",
+				 model_display(m, set->paths->v[0]));
+			return true;
+		}
+	}
+	return false;
+}
+
+struct node *load_set(struct compose_model *m, const struct file_set *set)
+{
+	struct node *tree = NULL;
+	if (including_itself(m, set))
+		return NULL;
+	for (size_t i = 0; i < set->paths->n; i++) {
+		struct node *docs = load_documents(m, set->paths->v[i], set->where);
+		if (!docs)
+			return NULL;
+		list_each(doc, docs)
+		{
+			tree = load_document(m, tree, *doc, set->paths->v[i], set);
+			if (!tree)
+				return NULL;
+		}
+	}
+	if (!tree) {
+		struct where where = { model_source(m, set->paths->v[0], NULL, 0), 0, 0 };
+		complain(m, where, NULL, "an empty Compose file");
+		return NULL;
+	}
+	pass_presets(m, tree);
+	if (pass_check(m, tree) < 0)
+		return NULL;
+	if (set->resolve_paths && pass_paths(m, tree, set->dir) < 0)
+		return NULL;
+	pass_environment(m, tree);
+	return tree;
+}

@@ -1,0 +1,12 @@
+/* The type of a YAML scalar, as Compose's reader (go-yaml v3) decides it: true/false only as
+ * booleans, octal with a leading 0 or 0o, underscores in numbers, timestamps. */
+#ifndef STAVE_COMPOSE_YAML_SCALAR_H
+#define STAVE_COMPOSE_YAML_SCALAR_H
+
+#include "compose/node.h"
+
+/* tag is the whole tag ("tag:yaml.org,2002:str", "!reset") or "". */
+struct node *yaml_scalar(struct arena *a, const char *text, size_t len, bool plain, const char *tag,
+			 struct where where);
+
+#endif

@@ -1,0 +1,9 @@
+/* A JSON value as YAML text, in the style in which Docker Compose prints `config`. */
+#ifndef STAVE_COMPOSE_YAML_WRITE_H
+#define STAVE_COMPOSE_YAML_WRITE_H
+
+#include "base/json.h"
+
+char *yaml_write(const json_t *document); /* owned */
+
+#endif
