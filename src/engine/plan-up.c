@@ -378,6 +378,17 @@ static void after_networks_and_volumes(struct planner *p, const struct plan_entr
 
 /* --- steps --- */
 
+/* Whose namespaces or volumes are shared has to have a record by then. */
+static void after_shared(struct planner *p, const struct plan_entry *e, uint32_t step)
+{
+	vec_each(edge, &e->edges) {
+		if (edge->kind == EDGE_DEPENDS)
+			continue;
+		vec_each(r, &plan__entry(p, edge->to)->plans)
+			plan__after(p, step, r->create, WHEN_DONE);
+	}
+}
+
 static void create_step(struct planner *p, struct plan_entry *e, struct plan_replica *r)
 {
 	r->create = plan__step(p, STEP_CREATE, r->reason);
@@ -389,6 +400,7 @@ static void create_step(struct planner *p, struct plan_entry *e, struct plan_rep
 	step->recreate = r->have != NULL;
 	step->renew_volumes = r->have && p->goal->renew_volumes;
 	after_networks_and_volumes(p, e, r->create);
+	after_shared(p, e, r->create);
 	if (r->remake)
 		plan__after(p, r->create, r->remove, WHEN_DONE);
 }
@@ -534,6 +546,7 @@ static int oneoff_steps(struct planner *p, struct err *err)
 			o->name ? xstrdup(o->name) : xasprintf("%s-%s", p->project->name, o->slot);
 	}
 	after_networks_and_volumes(p, e, steps[0]);
+	after_shared(p, e, steps[0]);
 	plan__after(p, steps[1], steps[0], WHEN_DONE);
 	plan__wait_for_dependencies(p, e, steps[1]);
 	return 0;

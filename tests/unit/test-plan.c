@@ -327,9 +327,14 @@ static void up(void **state)
 		{ "volumes of a recreated one", "{'a': {'tty': true}, 'b': {'volumes_from': ['a:ro']}}",
 		  "{'a-1': {'state': 'exited', 'config': {}}, 'b-1': {'state': 'exited'}}", { .kind = GOAL_CREATE }, .want =
 		  "0 create a-1 (tty added)\n"
-		  "1 create b-1 (takes volumes from 'a', which is recreated)\n"
+		  "1 create b-1 (takes volumes from 'a', which is recreated) <0\n"
 		  "2 remove b-1 (takes volumes from 'a', which is recreated) <1\n"
 		  "3 remove a-1 (tty added) <0\n" },
+		{ "who shares is made after what it shares", "{'a': {}, 'b': {'network_mode': 'service:a'}}", NULL,
+		  { .kind = GOAL_CREATE }, .want =
+		  "0 network-create p_default (not there yet)\n"
+		  "1 create a-1 (not there yet) <0\n"
+		  "2 create b-1 (not there yet) <1\n" },
 		{ "a healthy dependency is not waited for", "{'web': {'depends_on': {'db': {'condition': 'service_healthy'}}}, 'db': {}}",
 		  "{'db-1': {'health': 'healthy'}}", { .kind = GOAL_UP }, .want =
 		  "0 create web-1 (not there yet)\n"
