@@ -126,7 +126,9 @@ static int word(const struct entered *out, struct err *err)
 /* Where the intermediate is born: in the cgroup at once, where the kernel can do that (v2). */
 static int clone_intermediate(const struct enter *e)
 {
-	struct clone_args args = { .flags = CLONE_FILES };
+	/* SIGCHLD is for the child's sake: with CLONE_PARENT it inherits the signal, and without
+	 * one a plain waitpid() would not see it. */
+	struct clone_args args = { .flags = CLONE_FILES, .exit_signal = SIGCHLD };
 	int cgroup = e->cgroup ? runtime__cgroup_fd(e->cgroup) : FD_NONE;
 
 	if (cgroup >= 0) {

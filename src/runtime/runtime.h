@@ -11,8 +11,9 @@
  *	runtime_cleanup(&spec)                   cgroup; mounts vanish with the namespace
  *
  * The process tree: with RUNTIME_CLONE_PARENT the container's first process is a child of the
- *caller's parent (the keeper), else of the caller. Nothing here waits for a container except where
- *it says so. */
+ * caller's parent (the keeper), which must be a child subreaper (prctl PR_SET_CHILD_SUBREAPER);
+ *else of the caller. The keeper sees no other process of ours. Nothing here waits for a container
+ *except where it says so. */
 #ifndef STAVE_RUNTIME_RUNTIME_H
 #define STAVE_RUNTIME_RUNTIME_H
 

@@ -2,6 +2,7 @@
  * as descriptors, before the container's first process exists. */
 #include "runtime/cgroup.h"
 #include "runtime/launch.h"
+#include "runtime/seccomp.h"
 #include "runtime/sys.h"
 
 #include "base/fs.h"
@@ -354,7 +355,7 @@ static int prepare(struct launch *l, const struct runtime_start *start, struct e
 	    (r = prepare_devices(l, err)) < 0)
 		return r;
 	prepare_stdio(l, start->stdio);
-	return 0;
+	return runtime__seccomp_load(l->spec, l->caps, &l->seccomp, err);
 }
 
 int runtime_start(const struct spec *spec, const struct runtime_start *start,
