@@ -7,7 +7,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-enum { LEASE_MAX = 256, FREED_MAX = 4 << 20, SEARCH_MAX = 1 << 16, LINK_MAX_ = 512 };
+enum { LEASE_MAX = 512, FREED_MAX = 4 << 20, SEARCH_MAX = 1 << 16 };
+enum { KEY_MAX = 256, PATH_SIZE = KEY_MAX + 32 };
 
 struct family {
 	const char *next, *freed; /* file names; freed NULL: so many addresses that none returns */
@@ -24,9 +25,9 @@ void lease__pools_done(struct lease_pools *pools)
 
 /* --- files --- */
 
-static void path_of(char *buf, size_t size, const char *dir, const char *name)
+static void path_of(char buf[PATH_SIZE], const char *dir, const char *name)
 {
-	snprintf(buf, size, "%s/%s", dir, name);
+	snprintf(buf, PATH_SIZE, "%s/%.*s", dir, KEY_MAX - 1, name);
 }
 
 static bool same(const struct address *a, const struct address *b)
@@ -34,73 +35,96 @@ static bool same(const struct address *a, const struct address *b)
 	return a->family == b->family && a->value == b->value;
 }
 
-/* A lease file that cannot be read as one (cut short by a power failure) is no lease. */
-int lease__find(int dirfd, const char *key, struct lease *ret)
+/* A lease file that cannot be read as one (cut short by a power failure) is no lease. `key` (or
+ * NULL) receives whose it is. */
+static int read_lease(int dirfd, const char *path, struct lease *ret, char key[KEY_MAX])
 {
-	char path[LINK_MAX_];
-	path_of(path, sizeof(path), "leases", key);
 	cleanup_err struct err err = ERR_INIT;
 	cleanup_str struct str text = STR_INIT;
 	int r = fs_read(dirfd, path, LEASE_MAX, &text, &err);
 	if (r < 0)
 		return r;
-	char four[INET6_ADDRSTRLEN], six[INET6_ADDRSTRLEN];
+	char four[INET6_ADDRSTRLEN], six[INET6_ADDRSTRLEN], owner[KEY_MAX];
 	struct lease lease = { 0 };
-	if (sscanf(str_text(&text), "%45s %45s", four, six) != 2)
+	if (sscanf(str_text(&text), "%45s %45s %255s", four, six, owner) != 3)
 		return -ENOENT;
 	if (!str_eq(four, "-") && address__parse(four, &lease.ipv4) < 0)
 		return -ENOENT;
 	if (!str_eq(six, "-") && address__parse(six, &lease.ipv6) < 0)
 		return -ENOENT;
 	*ret = lease;
+	if (key)
+		memcpy(key, owner, sizeof(owner));
 	return 0;
 }
 
-static int save(int dirfd, const char *key, const struct lease *lease, struct err *err)
+int lease__find(int dirfd, const char *key, struct lease *ret)
 {
-	char path[LINK_MAX_], four[INET6_ADDRSTRLEN] = "-", six[INET6_ADDRSTRLEN] = "-";
-	path_of(path, sizeof(path), "leases", key);
-	if (lease->ipv4.family)
-		address__format(&lease->ipv4, four);
-	if (lease->ipv6.family)
-		address__format(&lease->ipv6, six);
-	cleanup_free char *text = xasprintf("%s %s\n", four, six);
-	return fs_write_atomic(dirfd, path, text, strlen(text), 0644, 0, err);
+	char path[PATH_SIZE];
+	path_of(path, "leases", key);
+	return read_lease(dirfd, path, ret, NULL);
 }
 
-/* Who has the address: its key in `holder`, or false. A mark whose lease does not say so as well
- * was left by a crash and is taken away. */
-static bool held(int dirfd, const struct address *a, char holder[LINK_MAX_])
+/* Who has the address: its key in `holder`, or false. A file that is not the lease of its key was
+ * left by a crash and is taken away. */
+static bool held(int dirfd, const struct address *a, char holder[KEY_MAX])
 {
-	char text[INET6_ADDRSTRLEN], path[LINK_MAX_];
-	path_of(path, sizeof(path), "addresses", address__format(a, text));
-	ssize_t n = readlinkat(dirfd, path, holder, LINK_MAX_ - 1);
-	if (n < 0)
+	char text[INET6_ADDRSTRLEN], path[PATH_SIZE], lease_path[PATH_SIZE];
+	struct stat mark, lease;
+	struct lease content;
+	path_of(path, "addresses", address__format(a, text));
+	if (fstatat(dirfd, path, &mark, AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
-	holder[n] = '\0';
-	struct lease lease;
-	if (lease__find(dirfd, holder, &lease) == 0 &&
-	    (same(&lease.ipv4, a) || same(&lease.ipv6, a)))
-		return true;
+	if (read_lease(dirfd, path, &content, holder) == 0) {
+		path_of(lease_path, "leases", holder);
+		if (fstatat(dirfd, lease_path, &lease, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    lease.st_ino == mark.st_ino)
+			return true;
+	}
 	(void)unlinkat(dirfd, path, 0); /* fails only when the directory does, which shows next */
 	return false;
 }
 
-static int mark(int dirfd, const struct address *a, const char *key, struct err *err)
+/* The rename at the end is what makes it a lease. */
+static int save(int dirfd, const char *key, const struct lease *lease, struct err *err)
 {
-	char text[INET6_ADDRSTRLEN], path[LINK_MAX_];
-	path_of(path, sizeof(path), "addresses", address__format(a, text));
-	if (symlinkat(key, dirfd, path) < 0)
-		return err_sys(err, errno, "mark address '%s'", text);
+	char temporary[PATH_SIZE], path[PATH_SIZE];
+	char four[INET6_ADDRSTRLEN] = "-", six[INET6_ADDRSTRLEN] = "-";
+	snprintf(temporary, sizeof(temporary), "leases/.new-%s", key);
+	if (lease->ipv4.family)
+		address__format(&lease->ipv4, four);
+	if (lease->ipv6.family)
+		address__format(&lease->ipv6, six);
+	cleanup_free char *text = xasprintf("%s %s %s\n", four, six, key);
+	cleanup_fd int fd = fs_open(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644, err);
+	if (fd < 0)
+		return fd;
+	int r = fs_write_all(fd, text, strlen(text));
+	if (r < 0)
+		return err_sys(err, -r, "write lease '%s'", key);
+	const char *const marks[] = { four, six };
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
+		if (marks[i][0] == '-')
+			continue;
+		path_of(path, "addresses", marks[i]);
+		if (unlinkat(dirfd, path, 0) < 0 && errno != ENOENT)
+			return err_sys(err, errno, "replace '%s'", path);
+		if (linkat(dirfd, temporary, dirfd, path, 0) < 0)
+			return err_sys(err, errno, "mark address '%s'", marks[i]);
+	}
+	path_of(path, "leases", key);
+	if (renameat(dirfd, temporary, dirfd, path) < 0)
+		return err_sys(err, errno, "save lease '%s'", key);
 	return 0;
 }
 
-/* The line in freed comes first: a crash in between leaves a line too many, which is skipped. */
-static int unmark(int dirfd, const struct family *f, const struct address *a, struct err *err)
+/* The address goes to the end of the queue. Its mark counts no more by then; the queue first, so
+ * that a crash leaves a line too many at worst, which is skipped. */
+static int give_back(int dirfd, const struct family *f, const struct address *a, struct err *err)
 {
-	char text[INET6_ADDRSTRLEN + 1], path[LINK_MAX_];
+	char text[INET6_ADDRSTRLEN + 1], path[PATH_SIZE];
 	address__format(a, text);
-	path_of(path, sizeof(path), "addresses", text);
+	path_of(path, "addresses", text);
 	if (f->freed) {
 		cleanup_fd int fd =
 			fs_open(dirfd, f->freed, O_WRONLY | O_APPEND | O_CREAT, 0644, err);
@@ -121,7 +145,7 @@ static int unmark(int dirfd, const struct family *f, const struct address *a, st
 
 static bool usable(int dirfd, const struct lease_pool *pool, const struct address *a)
 {
-	char holder[LINK_MAX_];
+	char holder[KEY_MAX];
 	if (same(a, &pool->gateway))
 		return false;
 	vec_each(r, &pool->reserved)
@@ -140,6 +164,17 @@ static uint64_t read_next(int dirfd, const struct family *f)
 	return next;
 }
 
+/* In place: a number of fixed length is written whole or not at all, and a wrong one only costs the
+ * order. */
+static void write_next(int dirfd, const struct family *f, uint64_t next)
+{
+	cleanup_err struct err err = ERR_INIT;
+	cleanup_free char *text = xasprintf("%020llu", (unsigned long long)next);
+	cleanup_fd int fd = fs_open(dirfd, f->next, O_WRONLY | O_CREAT, 0644, &err);
+	if (fd >= 0) /* when this fails the lease that follows fails as well */
+		(void)fs_write_all(fd, text, strlen(text));
+}
+
 /* The first address that was never given. */
 static bool choose_new(int dirfd, const struct family *f, const struct lease_pool *pool,
 		       uint64_t first, uint64_t last, struct address *ret)
@@ -151,12 +186,8 @@ static bool choose_new(int dirfd, const struct family *f, const struct lease_poo
 		*ret = subnet__host(&pool->subnet, n);
 		found = usable(dirfd, pool, ret);
 	}
-	if (n != next) {
-		cleanup_err struct err err = ERR_INIT;
-		cleanup_free char *text = xasprintf("%llu", (unsigned long long)n);
-		/* When this fails the mark that follows fails as well. */
-		(void)fs_write_atomic(dirfd, f->next, text, strlen(text), 0644, 0, &err);
-	}
+	if (n != next)
+		write_next(dirfd, f, n);
 	return found;
 }
 
@@ -209,7 +240,7 @@ static int choose(int dirfd, const struct family *f, const struct lease_pool *po
 static int check_static(int dirfd, const struct lease_pool *pool, const char *text, const char *key,
 			struct address *ret, struct err *err)
 {
-	char subnet[SUBNET_TEXT], holder[LINK_MAX_];
+	char subnet[SUBNET_TEXT], holder[KEY_MAX];
 	if (address__parse(text, ret) < 0)
 		return err_input(err, "'%s' is not an IP address", text);
 	if (!pool->subnet.family)
@@ -238,26 +269,11 @@ static int check_static(int dirfd, const struct lease_pool *pool, const char *te
 static int settle(int dirfd, const struct family *f, const struct lease_pool *pool, const char *key,
 		  const char *want, struct address *address, struct err *err)
 {
-	struct address wanted = { 0 };
-	int r;
-	if (want) {
-		r = check_static(dirfd, pool, want, key, &wanted, err);
-		if (r < 0 || same(&wanted, address))
-			return r;
-	} else if (!pool->subnet.family || address->family) {
+	if (want)
+		return check_static(dirfd, pool, want, key, address, err);
+	if (!pool->subnet.family || address->family)
 		return 0;
-	} else {
-		r = choose(dirfd, f, pool, &wanted, err);
-		if (r < 0)
-			return r;
-	}
-	if (address->family) {
-		r = unmark(dirfd, f, address, err);
-		if (r < 0)
-			return r;
-	}
-	*address = wanted;
-	return mark(dirfd, address, key, err);
+	return choose(dirfd, f, pool, address, err);
 }
 
 int lease__take(int dirfd, const struct lease_pools *pools, const char *key, const char *want4,
@@ -273,8 +289,13 @@ int lease__take(int dirfd, const struct lease_pools *pools, const char *key, con
 	r = settle(dirfd, &family4, &pools->v4, key, want4, &lease.ipv4, err);
 	if (r == 0)
 		r = settle(dirfd, &family6, &pools->v6, key, want6, &lease.ipv6, err);
-	if (r == 0 && (!same(&old.ipv4, &lease.ipv4) || !same(&old.ipv6, &lease.ipv6)))
+	bool moved4 = !same(&old.ipv4, &lease.ipv4), moved6 = !same(&old.ipv6, &lease.ipv6);
+	if (r == 0 && (moved4 || moved6))
 		r = save(dirfd, key, &lease, err);
+	if (r == 0 && moved4 && old.ipv4.family)
+		r = give_back(dirfd, &family4, &old.ipv4, err);
+	if (r == 0 && moved6 && old.ipv6.family)
+		r = give_back(dirfd, &family6, &old.ipv6, err);
 	if (r == 0)
 		*ret = lease;
 	return r;
@@ -287,16 +308,15 @@ int lease__release(int dirfd, const char *key, struct err *err)
 	if (r < 0)
 		return r;
 	struct lease lease = { 0 };
-	if (lease__find(dirfd, key, &lease) == 0) {
-		if (lease.ipv4.family)
-			r = unmark(dirfd, &family4, &lease.ipv4, err);
-		if (r == 0 && lease.ipv6.family)
-			r = unmark(dirfd, &family6, &lease.ipv6, err);
-	}
-	char path[LINK_MAX_];
-	path_of(path, sizeof(path), "leases", key);
-	if (r == 0 && unlinkat(dirfd, path, 0) < 0 && errno != ENOENT)
-		r = err_sys(err, errno, "remove lease '%s'", key);
+	char path[PATH_SIZE];
+	path_of(path, "leases", key);
+	(void)lease__find(dirfd, key, &lease); /* a damaged one has no addresses to give back */
+	if (unlinkat(dirfd, path, 0) < 0 && errno != ENOENT)
+		return err_sys(err, errno, "remove lease '%s'", key);
+	if (lease.ipv4.family)
+		r = give_back(dirfd, &family4, &lease.ipv4, err);
+	if (r == 0 && lease.ipv6.family)
+		r = give_back(dirfd, &family6, &lease.ipv6, err);
 	return r;
 }
 

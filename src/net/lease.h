@@ -1,9 +1,13 @@
 /* Addresses of one network: who has which. In the network's directory:
  *
- *	leases/<key>         "10.190.3.7 -": the key's addresses, IPv4 and IPv6
- *	addresses/<address>  a link naming the key, so that finding a free one needs no search
+ *	leases/<key>         "10.190.3.7 - <key>": the key's addresses, IPv4 and IPv6
+ *	addresses/<address>  another link to the same file, so that finding a free one needs no
+ *	                     search; a link to any other file does not count
  *	next4, next6         number of the first address that was never given
  *	freed4               addresses that came back, oldest first
+ *
+ * A lease is one new file and two or three links: making a file is by far the dearest part
+ * (measured on ext4: 0.13 ms, a link 0.01 ms, replacing a file by renaming 0.4 ms).
  *
  * Never used addresses are given first, then those that have been free for longest: what a client
  * remembers of an old address does not lead it to a stranger soon. Lookups take the same time

@@ -85,9 +85,16 @@ void netlink__room(struct netlink *nl, size_t bytes)
 void netlink__end(struct netlink *nl)
 {
 	assert(nl->last);
+	nl->last_at = nl->len;
 	nl->len += MNL_ALIGN(nl->last->nlmsg_len);
 	assert(nl->len <= nl->cap);
 	nl->last = NULL;
+}
+
+void netlink__ask_ack(struct netlink *nl)
+{
+	assert(!nl->last && nl->count);
+	((struct nlmsghdr *)(nl->buf + nl->last_at))->nlmsg_flags |= NLM_F_ACK;
 }
 
 void netlink__drop(struct netlink *nl)
@@ -185,7 +192,9 @@ int netlink__commit(struct netlink *nl, int *results, unsigned n)
 				result = e->error;
 				keep_text(nl, m);
 			}
-			if (wanted > 0)
+			/* A message that asked for no acknowledgement answers all the same when it
+			 * failed. */
+			if (wanted > 0 && (e->msg.nlmsg_flags & NLM_F_ACK))
 				wanted--;
 		}
 	}

@@ -20,6 +20,7 @@ struct netlink {
 	char *buf;    /* the batch under construction */
 	size_t len, cap;
 	struct nlmsghdr *last;
+	size_t last_at;	    /* where the message ended last begins */
 	unsigned count;	    /* messages in it */
 	uint32_t first_seq; /* of its first message */
 	char text[160];	    /* the kernel's own words for the last failure, or "" */
@@ -41,6 +42,8 @@ struct nlmsghdr *netlink__begin(struct netlink *nl, uint16_t type, uint16_t flag
 void netlink__room(struct netlink *nl, size_t bytes);
 /* Ends the message under construction: call when its attributes are complete. */
 void netlink__end(struct netlink *nl);
+/* Asks for an acknowledgement of the message ended last. */
+void netlink__ask_ack(struct netlink *nl);
 /* Forgets the batch. */
 void netlink__drop(struct netlink *nl);
 

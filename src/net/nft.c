@@ -62,14 +62,12 @@ static void put_value(struct nlmsghdr *m, uint16_t type, const void *bytes, size
 	mnl_attr_nest_end(m, value);
 }
 
-/* The list attribute of the message under construction; it is the last attribute of its message, so
- * it can be made longer as long as no other message was begun. */
+/* Begins a message about elements of a set; returns its open list. */
 static struct nlattr *open_list(struct netlink *nl, uint16_t type, const char *table,
 				const char *set)
 {
-	struct nlmsghdr *m = begin_message(
-		nl, type, type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE | NLM_F_ACK : NLM_F_ACK,
-		NFPROTO_INET);
+	struct nlmsghdr *m = begin_message(nl, type, type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0,
+					   NFPROTO_INET);
 	mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_TABLE, table);
 	mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_SET, set);
 	return mnl_attr_nest_start(m, NFTA_SET_ELEM_LIST_ELEMENTS);
@@ -115,6 +113,9 @@ void nft__range(struct net *net, enum nft_op op, const char *set, const void *fi
 
 int nft__commit(struct net *net)
 {
+	/* Only the last message is acknowledged: the answers to thousands would not fit into the
+	 * socket. Those that fail answer anyway. */
+	netlink__ask_ack(&net->nf);
 	batch_mark(&net->nf, NFNL_MSG_BATCH_END);
 	return netlink__commit(&net->nf, NULL, 0);
 }
@@ -125,7 +126,6 @@ bool nft__has(struct net *net, const char *set, const void *key, size_t key_len)
 {
 	struct netlink *nl = &net->nf;
 	struct nlattr *list = open_list(nl, NFT_MSG_GETSETELEM, net->table, set);
-	nl->last->nlmsg_flags = NLM_F_REQUEST;
 	struct nlattr *element = mnl_attr_nest_start(nl->last, NFTA_LIST_ELEM);
 	put_value(nl->last, NFTA_SET_ELEM_KEY, key, key_len);
 	mnl_attr_nest_end(nl->last, element);

@@ -370,11 +370,16 @@ int port__restore(struct net *net, struct err *err)
 
 /* --- reservations --- */
 
+static bool same_port(const struct net_port *a, const struct net_port *b)
+{
+	return a->published == b->published && a->protocol == b->protocol &&
+	       str_eq(a->host, b->host);
+}
+
 static struct hold *find_hold(struct port_owner *o, const struct net_port *p)
 {
 	vec_each(h, &o->holds)
-		if (h->port.protocol == p->protocol && str_eq(h->port.host, p->host) &&
-		    h->port.published == p->published)
+		if (same_port(&h->port, p))
 			return h;
 	return NULL;
 }
@@ -453,7 +458,7 @@ static void release_unused(struct port_owner *o, const struct net_ports *ports)
 		struct hold *h = &o->holds.v[i];
 		bool used = false;
 		vec_each(p, &ports->ports)
-			used = used || find_hold(o, p) == h;
+			used = used || same_port(&h->port, p);
 		if (!used) {
 			hold__done(h);
 			vec_remove(&o->holds, i);
