@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define cleanup(fn) __attribute__((cleanup(fn)))
+/* Owning something until the end of the scope is a use, which clang does not see. */
+#define cleanup(fn) __attribute__((cleanup(fn), unused))
 
 /* "No descriptor": a valid errno by itself, so that a forgotten one fails loudly instead of meaning
  * fd 0. */

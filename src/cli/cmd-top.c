@@ -50,7 +50,6 @@ static char *command_of(int dir, const char *stat)
 {
 	enum { COMMAND_MAX = 4096 };
 	cleanup_str struct str text = STR_INIT;
-	cleanup_err struct err none = ERR_INIT;
 	cleanup_fd int fd = openat(dir, "cmdline", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
 		char *room = str_room(&text, COMMAND_MAX);

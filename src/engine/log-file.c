@@ -15,8 +15,8 @@ enum {
 	TAG_AT = STAMP + 8, /* " stdout " */
 };
 /* What a json-file line ends with; the stamp stands between the two. */
-static const char json_middle[] = "\",\"stream\":\"stdout\",\"time\":\"";
-enum { JSON_END = sizeof(json_middle) - 1 + STAMP + 2 };
+#define JSON_MIDDLE "\",\"stream\":\"stdout\",\"time\":\""
+enum { JSON_END = sizeof(JSON_MIDDLE) - 1 + STAMP + 2 };
 
 struct part { /* one open file */
 	int fd;
