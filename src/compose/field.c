@@ -137,7 +137,8 @@ static void read_one(const struct field *f, const json_t *value, void *base)
 		break;
 	case F_U16: *(uint16_t *)p = (uint16_t)json_integer_value(value); break;
 	case F_U32:
-		*(uint32_t *)p = (uint32_t)json_integer_value(value);
+		*(uint32_t *)p = json_is_integer(value) ? (uint32_t)json_integer_value(value)
+							: (uint32_t)f->unset;
 		if (has)
 			*(bool *)has = json_is_integer(value);
 		break;

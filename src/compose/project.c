@@ -357,7 +357,7 @@ const struct field service_fields[] = {
 	STRING(service, stop_signal),
 	NSEC("stop_grace_period", service, stop_grace_period),
 	STRV(service, profiles),
-	{ "scale", F_U32, AT(service, scale), .has = AT(service, has_scale) },
+	{ "scale", F_U32, AT(service, scale), .has = AT(service, has_scale), .unset = 1 },
 	{ "deploy", F_OBJECT, AT(service, deploy), .has = AT(service, deploy.set),
 	  .sub = deploy_fields },
 	{ "x-deploy", F_JSON, AT(service, deploy.raw) },
