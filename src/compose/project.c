@@ -483,12 +483,22 @@ json_t *project_to_json(const struct project *project)
 	return fields_write(project_fields, project);
 }
 
+/* What nobody asked for is not stored. */
+static void default_scale(struct service *services, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!services[i].has_scale)
+			services[i].scale = 1;
+}
+
 int project_from_json(const json_t *j, struct project **ret, struct err *err)
 {
 	if (!json_is_object(j) || !json_is_string(json_object_get(j, "name")))
 		return err_input(err, "not a stored project");
 	struct project *project = new0(struct project);
 	fields_read(project_fields, j, project);
+	default_scale(project->services.v, project->services.n);
+	default_scale(project->disabled.v, project->disabled.n);
 	*ret = project;
 	return 0;
 }

@@ -43,10 +43,16 @@ static void set_error(struct container *c, const char *text)
 	c->error = xstrdup(text);
 }
 
+static void disarm(struct life *life)
+{
+	timer_close(life->timer);
+	life->timer = NULL;
+}
+
 static int act_begin(struct life *life, struct err *err)
 {
 	bool again = life->c->state == CONTAINER_STARTING && life->c->restart_at > 0;
-	timer_stop(life->timer);
+	disarm(life);
 	life->c->wanted = true;
 	life->c->restart_at = 0;
 	if (again) {
@@ -97,7 +103,7 @@ static int act_died(struct life *life, struct err *err)
 	life->c->finished = now_wall();
 	life->c->pid = 0;
 	life->c->health_state = HEALTH_NONE;
-	timer_stop(life->timer);
+	disarm(life);
 	start_ended(life);
 	return 0;
 }
@@ -122,7 +128,7 @@ static void grace_over(struct timer *t, void *data)
 
 static void arm(struct life *life, nsec_t delay, timer_fn fn)
 {
-	timer_close(life->timer);
+	disarm(life);
 	life->timer = loop_timer(life->s->loop, delay, 0, fn, life);
 }
 
@@ -226,7 +232,7 @@ static int act_not_wanted(struct life *life, struct err *err)
 	(void)err;
 	life->c->wanted = false;
 	life->c->restart_at = 0;
-	timer_stop(life->timer);
+	disarm(life);
 	return 0;
 }
 
