@@ -138,10 +138,10 @@ static int list_variables(struct compose_result *r, const struct config_args *o,
 static int print_document(struct compose_result *r, const struct config_args *o, struct err *err)
 {
 	bool yaml = !o->format || strcmp(o->format, "yaml") == 0;
-	cleanup_json json_t *document = compose_to_json(r);
-	cleanup_free char *text = config_text(document, yaml, !o->no_interpolate);
 	if (o->quiet)
 		return 0;
+	cleanup_json json_t *document = compose_to_json(r);
+	cleanup_free char *text = config_text(document, yaml, !o->no_interpolate);
 	if (o->output)
 		return fs_write_atomic(AT_FDCWD, o->output, text, strlen(text), 0644, 0, err);
 	fputs(text, stdout);
@@ -182,6 +182,7 @@ static int config_run(struct cli *cli, void *options, const struct strv *args, s
 		.profiles = cli->global.profiles,
 		.project_name = cli->global.project_name,
 		.project_directory = cli->global.project_directory,
+		.document_only = print != list_hashes,
 		.no_consistency = o->no_consistency,
 		.no_env_resolution = o->no_env_resolution || print,
 		.no_interpolate = o->no_interpolate || o->variables,

@@ -12,11 +12,10 @@ static struct node *name_in_files(struct compose_model *m)
 {
 	struct node *found = NULL;
 	for (size_t i = 0; i < m->files.n; i++) {
-		if (strcmp(m->files.v[i], "-") == 0)
-			continue;
 		struct node *docs = load_documents(m, m->files.v[i], NOWHERE);
 		if (!docs)
 			return NULL;
+		map_set(&m->parsed, m->files.v[i], docs);
 		list_each(doc, docs) if (node_str(map_at(*doc, "name"))) found =
 			map_at(*doc, "name");
 	}
@@ -57,11 +56,12 @@ static int load_model(struct compose_model *m, struct err *err)
 
 static int load_project(struct compose_model *m, struct compose_result *ret)
 {
-	cleanup_json json_t *places = json_object();
-	if (resolve_project(m, places) < 0)
+	cleanup_json json_t *places = m->options->document_only ? NULL : json_object();
+	if (resolve_project(m, places) < 0 || check_numbers(m) < 0)
 		return -EINVAL;
-	ret->project = decode_project(m, places);
-	return model_failed(m) ? -EINVAL : 0;
+	if (!m->options->document_only)
+		ret->project = decode_project(m, places);
+	return 0;
 }
 
 static int summary(const struct diagnostics *d, struct err *err)

@@ -127,7 +127,7 @@ static void check_ports(struct compose_model *m, const char *name, const json_t 
 }
 
 /* Numbers that no container can have. */
-static void check_numbers(struct compose_model *m, const char *name, const json_t *s)
+static void check_service_numbers(struct compose_model *m, const char *name, const json_t *s)
 {
 	const json_t *deploy = json_object_get(s, "deploy"),
 		     *resources = json_object_get(deploy, "resources"),
@@ -155,6 +155,15 @@ static void check_numbers(struct compose_model *m, const char *name, const json_
 	check_ports(m, name, s);
 }
 
+int check_numbers(struct compose_model *m)
+{
+	const char *name;
+	json_t *service;
+	json_object_foreach(json_object_get(m->canonical, "services"), name, service)
+		check_service_numbers(m, name, service);
+	return model_failed(m) ? -1 : 0;
+}
+
 static void fill_service(struct compose_model *m, struct service *s, json_t *canonical,
 			 json_t *places)
 {
@@ -165,6 +174,7 @@ static void fill_service(struct compose_model *m, struct service *s, json_t *can
 	s->places = json_incref(places);
 	s->build.raw = json_incref(json_object_get(canonical, "build"));
 	s->deploy.raw = json_incref(json_object_get(canonical, "deploy"));
+	strv_sort(&s->environment);
 	fill_places(s, places);
 	json_array_foreach(json_object_get(canonical, "tmpfs"), i, item) {
 		char index[24];
@@ -267,10 +277,7 @@ struct project *decode_project(struct compose_model *m, json_t *places)
 {
 	struct project *p = new0(struct project);
 	cleanup_json json_t *rest = json_copy(m->canonical);
-	const char *name;
-	json_t *service, *active = json_object_get(m->canonical, "services");
-	json_object_foreach(active, name, service)
-		check_numbers(m, name, service);
+	json_t *active = json_object_get(m->canonical, "services");
 	json_object_del(rest, "services");
 	fields_read(project_fields, rest, p);
 	p->working_dir = xstrdup(m->working_dir);

@@ -8,7 +8,10 @@
 extern const struct field project_fields[], service_fields[];
 
 /* Of m->canonical and m->disabled. places: service name -> its places, as resolve_project made
- * them. Owned. Reports values that no container can have. */
+ * them. Owned. */
 struct project *decode_project(struct compose_model *m, json_t *places);
+
+/* Reports numbers that no container can have. Returns 0 or -1. */
+int check_numbers(struct compose_model *m);
 
 #endif

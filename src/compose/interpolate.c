@@ -50,8 +50,8 @@ static struct node *expand(struct compose_model *m, struct node *n, const struct
 		complain(m, inside(n, at), trail_text(m->arena, trail), "%s", str_text(&error));
 		return NULL;
 	}
-	m->bytes += out.len;
-	if (m->bytes > (size_t)48 << 20) {
+	m->expanded += out.len;
+	if (m->expanded > (size_t)24 << 20) {
 		complain(m, n->where, trail_text(m->arena, trail),
 			 "the values become too long together");
 		return NULL;

@@ -8,6 +8,9 @@ struct node *load_documents(struct compose_model *m, const char *path, struct wh
 {
 	const char *text;
 	size_t len;
+	struct node *waiting = map_take(&m->parsed, path);
+	if (waiting)
+		return waiting;
 	if (yaml_read(m, path, where, &text, &len) < 0)
 		return NULL;
 	uint16_t file = model_source(m, path, text, len);

@@ -15,7 +15,7 @@ struct file_set {
 
 /* load.c: the merged, canonical, checked tree of a set, or NULL with diagnostics. */
 struct node *load_set(struct compose_model *m, const struct file_set *set);
-/* One file as a list of documents with a name for marks; cached by path. NULL with diagnostics. */
+/* One file as a list of documents, the caller's to change. NULL with diagnostics. */
 struct node *load_documents(struct compose_model *m, const char *path, struct where where);
 
 /* extends.c: replaces every service that extends another by the two merged. `path` is the file. */

@@ -24,7 +24,7 @@ void model_free(struct compose_model *m)
 	map_done(&m->env);
 	map_done(&m->env_where);
 	map_done(&m->unset);
-	map_done(&m->variables);
+	map_done(&m->parsed);
 	map_done(&m->secrets);
 	json_decref(m->canonical);
 	json_decref(m->disabled);

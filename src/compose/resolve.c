@@ -27,7 +27,7 @@ static json_t *typed_project(struct compose_model *m, json_t *places)
 		map_each_entry(e, map)
 		{
 			char *path = arena_printf(m->arena, "%s.%s", k->name, e->key);
-			json_t *where = services ? json_object() : NULL;
+			json_t *where = services && places ? json_object() : NULL;
 			if (e->value->kind == NODE_MAP)
 				json_object_set_new_nocheck(
 					section, e->key,
@@ -156,10 +156,11 @@ static void resolve_environment(struct compose_model *m, const char *name, json_
 		read_env_file(&scope, name, json_str(file, "path", ""),
 			      str_eq(json_str(file, "format", ""), "raw"),
 			      json_flag(file, "required", true), merged, places);
-	if (own)
-		json_object_update(merged, own);
-	if (json_object_size(merged))
+	if (json_object_size(merged)) {
+		if (own)
+			json_object_update(merged, own);
 		json_object_set_new(service, "environment", sorted(merged));
+	}
 	json_object_del(service, "env_file");
 }
 

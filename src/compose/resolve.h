@@ -5,8 +5,8 @@
 
 #include "compose/model.h"
 
-/* Fills m->canonical and m->disabled. With `places`, service name -> places (see project.h) goes
- * there. Returns 0 or -1 with diagnostics. */
+/* Fills m->canonical and m->disabled. service name -> places (see project.h) goes to `places`,
+ * which may be NULL. Returns 0 or -1 with diagnostics. */
 int resolve_project(struct compose_model *m, json_t *places);
 
 /* consistency.c: what cannot be right about the active services. */
