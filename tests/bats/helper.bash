@@ -66,13 +66,14 @@ compose() {
 
 # The image `test`: busybox with its applets, nothing else.
 test_image() {
-	local tar=${TMPDIR:-/tmp}/stave-test-image-$(sha256sum /bin/busybox | cut -c1-16).tar root applet
+	local tar=${TMPDIR:-/tmp}/stave-test-image-2-$(sha256sum /bin/busybox | cut -c1-16).tar root applet
 	if [ ! -f "$tar" ]; then
 		root=$(mktemp -d)
 		mkdir -p "$root"/{bin,etc,tmp,root,var/www}
+		chmod 755 "$root"
 		chmod 1777 "$root/tmp"
 		cp /bin/busybox "$root/bin/"
-		for applet in $(/bin/busybox --list); do ln -sf busybox "$root/bin/$applet"; done
+		for applet in $(/bin/busybox --list | grep -vx busybox); do ln -s busybox "$root/bin/$applet"; done
 		printf 'root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n' >"$root/etc/passwd"
 		printf 'root:x:0:\nuser:x:1000:\nextra:x:2000:user\n' >"$root/etc/group"
 		tar -C "$root" --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -cf "$tar.$$" .
