@@ -1,5 +1,6 @@
 /* Devices: Docker's default nodes and the user's. Inside a user namespace the kernel refuses to
- * make nodes, so the host's are bound; without one they are made. */
+ * make nodes: the privileged side makes a whole /dev and idmaps it. Where it cannot (before Linux
+ * 6.3), the host's nodes are bound, and look as if nobody owned them. */
 #include "runtime/launch.h"
 #include "runtime/sys.h"
 
@@ -61,25 +62,53 @@ static int make_links(int dev, struct err *err)
 	return 0;
 }
 
-int runtime__devices_defaults(struct launch *l, int dev, struct err *err)
+/* The pty of the container on /dev/console. */
+static int bind_console(int dev, struct err *err)
 {
-	cleanup_fd int console = FD_NONE;
+	cleanup_fd int console = sys_open_tree(dev, "pts/0", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
-	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
-		int r = l->user_ns ? bind_node(dev, &nodes[i], err)
-				   : make_node(dev, &nodes[i], err);
-		if (r < 0)
-			return r;
-	}
-	if (l->console < 0)
-		return make_links(dev, err);
-	console = sys_open_tree(dev, "pts/0", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (console < 0)
 		return err_sys(err, -console, "open the console");
 	if (mknodat(dev, "console", S_IFREG | 0600, 0) < 0)
 		return err_sys(err, errno, "make '/dev/console'");
 	int r = sys_move_mount_at(console, dev, "console");
-	return r < 0 ? err_sys(err, -r, "bind '/dev/console'") : make_links(dev, err);
+	return r < 0 ? err_sys(err, -r, "bind '/dev/console'") : 0;
+}
+
+int runtime__devices_defaults(struct launch *l, int dev, bool made, struct err *err)
+{
+	int r;
+
+	for (size_t i = 0; !made && i < ARRAY_SIZE(nodes); i++) {
+		r = l->user_ns ? bind_node(dev, &nodes[i], err) : make_node(dev, &nodes[i], err);
+		if (r < 0)
+			return r;
+	}
+	if (!made && (r = make_links(dev, err)) < 0)
+		return r;
+	return l->console < 0 ? 0 : bind_console(dev, err);
+}
+
+int runtime__dev_prepare(int user, struct err *err)
+{
+	static const char *const options[] = { "mode=0755", "size=65536k", NULL };
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)user };
+	cleanup_fd int dev = runtime__fs_mount(
+		"tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_STRICTATIME, options,
+		err);
+	int r;
+
+	if (dev < 0)
+		return dev;
+	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++)
+		if ((r = make_node(dev, &nodes[i], err)) < 0)
+			return r;
+	if ((r = make_links(dev, err)) < 0)
+		return r;
+	r = sys_mount_setattr(dev, "", AT_EMPTY_PATH, &attr);
+	if (r == -EINVAL)
+		return FD_NONE; /* idmapped tmpfs came with Linux 6.3 */
+	return r < 0 ? err_sys(err, -r, "set the id mapping of /dev") : fd_take(dev);
 }
 
 int runtime__devices_attach(struct launch *l, struct err *err)

@@ -161,9 +161,12 @@ static int make_dev(struct launch *l, struct err *err)
 	static const char *const options[] = { "mode=0755", "size=65536k", NULL };
 	static const char *const pts_options[] = { "newinstance", "ptmxmode=0666", "mode=0620",
 						   "gid=5", NULL };
-	cleanup_fd int tmpfs = runtime__fs_mount(
-		"tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_STRICTATIME, options,
-		err);
+	bool made = l->dev >= 0;
+	cleanup_fd int tmpfs = made ? fd_take(l->dev)
+				    : runtime__fs_mount("tmpfs",
+							MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC |
+								MOUNT_ATTR_STRICTATIME,
+							options, err);
 	int r;
 
 	if (tmpfs < 0)
@@ -176,7 +179,7 @@ static int make_dev(struct launch *l, struct err *err)
 	if ((r = attach(fd_take(l->devpts), tmpfs, "pts", err)) < 0 ||
 	    (r = make_shm(l, tmpfs, err)) < 0 || (r = make_mqueue(l, tmpfs, err)) < 0)
 		return r;
-	return runtime__devices_defaults(l, tmpfs, err);
+	return runtime__devices_defaults(l, tmpfs, made, err);
 }
 
 int runtime__kernelfs_make(struct launch *l, struct err *err)

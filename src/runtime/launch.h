@@ -55,6 +55,7 @@ struct launch_mount {
 	const struct spec_mount *mount;
 	int fd; /* detached tree of the source; FD_NONE for tmpfs, mqueue and files */
 	bool is_dir;
+	bool copied; /* fd is the open file itself, whose content is copied in */
 };
 
 struct launch_device {
@@ -76,6 +77,7 @@ struct launch {
 	VEC(int) layers; /* detached trees, bottom first */
 	int upper;	 /* detached tree of spec->dir */
 	int rootfs;	 /* detached tree, with no layers */
+	int dev;	 /* detached, finished /dev; FD_NONE: the child makes one */
 	int shm; /* detached tree of another container's /dev/shm, with a joined IPC namespace */
 	VEC(struct launch_mount) mounts;
 	VEC(struct launch_device) devices;
@@ -144,8 +146,12 @@ int runtime__init_start(struct launch *l, struct err *err);	/* init.c */
 int runtime__user_find(struct launch *l, struct err *err); /* user.c: fills uid, gid, groups, env */
 int runtime__security_set(struct launch *l, struct err *err); /* security.c */
 
-/* Docker's default nodes and links in the container's own /dev (devices.c). */
-int runtime__devices_defaults(struct launch *l, int dev, struct err *err);
+/* Docker's default nodes and links in the container's own /dev, unless they are made already, and
+ * the console (devices.c). */
+int runtime__devices_defaults(struct launch *l, int dev, bool made, struct err *err);
+/* By the privileged side: a detached /dev with the nodes and links, idmapped; FD_NONE when the
+ * kernel cannot do that. */
+int runtime__dev_prepare(int user, struct err *err);
 /* The flags of a mount as MOUNT_ATTR_* (mounts.c). */
 unsigned runtime__mount_attributes(const struct spec_mount *m);
 

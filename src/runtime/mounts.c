@@ -9,6 +9,9 @@
 #include <linux/magic.h>
 #include <sys/vfs.h>
 
+/* hosts files with a line for each of a project's services stay far below. */
+enum { COPIED_MAX = 16 << 20 };
+
 unsigned runtime__mount_attributes(const struct spec_mount *m)
 {
 	return (m->readonly ? MOUNT_ATTR_RDONLY : 0) | (m->nosuid ? MOUNT_ATTR_NOSUID : 0) |
@@ -166,6 +169,39 @@ static int make_files(const struct launch *l, const struct spec_mount *m, size_t
 	return 0;
 }
 
+/* Content of a file of ours into the image's place for it, beneath the root. */
+static int copy_file(const struct launch *l, int from, const char *path, struct err *err)
+{
+	struct open_how how = {
+		.flags = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+		.mode = 0644,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	cleanup_str struct str text = STR_INIT_MAX(COPIED_MAX);
+	cleanup_fd int target = open_target(l, path, false, err);
+	struct stat st;
+	int r;
+
+	if (target < 0)
+		return target;
+	cleanup_fd int to = sys_openat2(l->root, path, &how);
+	if (to < 0)
+		return err_sys(err, -to, "open '%s'", path);
+	if (fstat(to, &st) < 0 || !S_ISREG(st.st_mode))
+		return err_input(err, "'%s' of the image is not a regular file", path);
+	if ((r = fs_read_fd(from, path, COPIED_MAX, &text, err)) < 0)
+		return r;
+	r = fs_write_all(to, str_text(&text), text.len);
+	return r < 0 ? err_sys(err, -r, "write '%s'", path) : 0;
+}
+
+static int make_bind(const struct launch *l, const struct launch_mount *lm, struct err *err)
+{
+	if (lm->copied)
+		return copy_file(l, lm->fd, lm->mount->target, err);
+	return attach(l, lm->fd, lm->mount, lm->is_dir, err);
+}
+
 int runtime__mounts_make(struct launch *l, struct err *err)
 {
 	for (size_t i = 0; i < l->mounts.n; i++) {
@@ -174,7 +210,7 @@ int runtime__mounts_make(struct launch *l, struct err *err)
 		int r = 0;
 
 		switch (m->type) {
-		case SPEC_MOUNT_BIND: r = attach(l, lm->fd, m, lm->is_dir, err); break;
+		case SPEC_MOUNT_BIND: r = make_bind(l, lm, err); break;
 		case SPEC_MOUNT_VOLUME: r = make_volume(l, lm, err); break;
 		case SPEC_MOUNT_TMPFS: r = make_tmpfs(l, m, err); break;
 		case SPEC_MOUNT_MQUEUE: r = make_mqueue(l, m, err); break;

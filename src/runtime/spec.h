@@ -26,7 +26,8 @@ struct spec_idmap {
 
 enum spec_mount_type {
 	SPEC_MOUNT_BIND,   /* source: absolute host path, opened by the privileged side before
-			      anything else */
+			      anything else. A regular file right in the spec's `dir` (hosts,
+			      resolv.conf) is copied into the writable layer instead */
 	SPEC_MOUNT_VOLUME, /* like bind, of a directory of ours; with copy_up it is filled from the
 			      image when empty */
 	SPEC_MOUNT_TMPFS,

@@ -150,6 +150,17 @@ static inline void box_start(struct box *box, ...)
 	box_start_with(box, 0);
 }
 
+/* Reads some output; false at its end. */
+static inline bool box_read(struct box *box)
+{
+	char buf[4096];
+	ssize_t n = read(box->out, buf, sizeof(buf));
+
+	if (n > 0)
+		str_addn(&box->text, buf, (size_t)n);
+	return n > 0;
+}
+
 /* Reads the output to its end and reaps. */
 static inline void box_wait(struct box *box)
 {
