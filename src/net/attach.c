@@ -68,7 +68,10 @@ int net_attach(struct net *net, int netns, const struct net_attach *a, struct ne
 	cleanup_free char *file = key_file(a->key, err);
 	if (!file)
 		return -EINVAL;
-	int r = network__get(net, a->network, &n, err);
+	/* What is to go may be this very interface. */
+	int r = net_flush(net, err);
+	if (r == 0)
+		r = network__get(net, a->network, &n, err);
 	if (r < 0)
 		return r;
 	struct lease lease = { 0 };
@@ -109,6 +112,55 @@ int net_attach(struct net *net, int netns, const struct net_attach *a, struct ne
 	return 0;
 }
 
+/* --- detaching --- */
+
+/* Removing one interface waits some ten milliseconds for the kernel's readers of the device list,
+ * removing fifty does not take longer: with a loop they are collected for this long. */
+#define FLUSH_DELAY (20 * NSEC_PER_MSEC)
+
+int net__flush(struct net *net, const char *bridge, struct err *err)
+{
+	cleanup_strv struct strv links = { 0 };
+	if (net->flush)
+		timer_stop(net->flush);
+	vec_each(d, &net->detached)
+		strv_add(&links, d->host);
+	if (bridge)
+		strv_add(&links, bridge);
+	int r = link__delete(net, &links, err);
+	vec_each(d, &net->detached) {
+		if (r == 0 && d->file) {
+			cleanup_err struct err gone = ERR_INIT;
+			cleanup_fd int dir = network__dir(net, d->network, &gone);
+			if (dir >= 0)
+				r = lease__release(dir, d->file, err);
+		}
+		free(d->network);
+		free(d->file);
+	}
+	net->detached.n = 0;
+	return r;
+}
+
+int net_flush(struct net *net, struct err *err)
+{
+	return net->detached.n ? net__flush(net, NULL, err) : 0;
+}
+
+static void on_flush(struct timer *t, void *data)
+{
+	struct net *net = data;
+	cleanup_err struct err ignored = ERR_INIT;
+	(void)net_flush(net, &ignored); /* what stays is found by the next sweep */
+}
+
+void net_serve(struct net *net, struct loop *loop)
+{
+	net->loop = loop;
+	net->flush = loop_timer(loop, NSEC_PER_SEC, 0, on_flush, net);
+	timer_stop(net->flush);
+}
+
 int net_detach(struct net *net, const char *network, const char *key, bool release, struct err *err)
 {
 	const struct network *n = NULL;
@@ -122,15 +174,15 @@ int net_detach(struct net *net, const char *network, const char *key, bool relea
 			err_done(err);
 		return missing ? 0 : r;
 	}
-	char host[IFNAMSIZ];
-	cleanup_strv struct strv links = { 0 };
-	host_name(n, key, host);
-	strv_add(&links, host);
-	r = link__delete(net, &links, err);
-	if (r < 0 || !release)
-		return r;
-	cleanup_fd int dir = network__dir(net, network, err);
-	return dir < 0 ? dir : lease__release(dir, file, err);
+	struct net_detached *d = vec_add(&net->detached);
+	host_name(n, key, d->host);
+	d->network = xstrdup(network);
+	d->file = release ? ptr_take(file) : NULL;
+	if (!net->loop)
+		return net_flush(net, err);
+	if (net->detached.n == 1)
+		timer_again(net->flush, FLUSH_DELAY);
+	return 0;
 }
 
 int net_lease(struct net *net, const char *network, const char *key, struct net_address *ret,
@@ -202,7 +254,9 @@ static int sweep_network(struct net *net, const char *name, const char *project,
 int net_sweep(struct net *net, const char *project, const struct strv *keep, struct err *err)
 {
 	cleanup_strv struct strv names = { 0 };
-	int r = net_network_list(net, &names, err);
+	int r = net_flush(net, err);
+	if (r == 0)
+		r = net_network_list(net, &names, err);
 	for (size_t i = 0; r == 0 && i < names.n; i++)
 		r = sweep_network(net, names.v[i], project, keep, err);
 	if (r == 0)

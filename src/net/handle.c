@@ -48,6 +48,10 @@ void net_free(struct net *net)
 {
 	if (!net)
 		return;
+	cleanup_err struct err ignored = ERR_INIT;
+	(void)net_flush(net, &ignored); /* a sweep finds what is left */
+	vec_done(&net->detached);
+	timer_close(net->flush);
 	map_done(&net->owners); /* closes the reservations; the rules stay */
 	map_done(&net->networks);
 	netlink__close(&net->rt);

@@ -7,7 +7,12 @@
 #include "net/net.h"
 #include "net/netlink.h"
 
-struct proxy;
+/* An interface that is to be removed, and then its lease. */
+struct net_detached {
+	char host[16]; /* interface */
+	char *network;
+	char *file; /* the lease's, NULL: keep it */
+};
 
 struct net {
 	int root;	     /* STAVE_ROOT/networks */
@@ -20,7 +25,9 @@ struct net {
 	int self;	     /* our own network namespace, to come back to; FD_NONE until needed */
 	struct map networks; /* name -> struct network_cached, see network.c */
 	struct map owners;   /* port owner -> struct port_owner, see port.c */
-	struct loop *loop;   /* for the proxies; NULL: none */
+	struct loop *loop;   /* net_serve; NULL: none */
+	struct timer *flush; /* runs while `detached` is not empty */
+	VEC(struct net_detached) detached; /* interfaces that are to go, see attach.c */
 };
 
 /* Opens what the handle opens late. */
@@ -36,6 +43,9 @@ void net__leave(struct net *net); /* aborts when the way back is closed */
  * NULL when the key is not made of name characters (letters, digits, '_', '.', '-'). */
 char *net__key_file(const char *key);
 bool net__name_ok(const char *name); /* the same for one part: starts with a letter or digit */
+
+/* Removes what was detached, and the bridge named here (or NULL), in one transaction. */
+int net__flush(struct net *net, const char *bridge, struct err *err);
 
 /* An flock on `name` in the directory, waiting for it. Close the descriptor to unlock. */
 int net__lock(int dirfd, const char *name, int *ret, struct err *err);

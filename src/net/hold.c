@@ -1,5 +1,6 @@
 /* Reserving a host port. */
 #include "net/port.h"
+#include "net/proxy.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,6 +12,8 @@ enum { PICK_LOW = 32768, PICK_HIGH = 60999, PICK_TRIES = 200 };
 
 void hold__done(struct hold *hold)
 {
+	proxy__free(hold->proxy);
+	hold->proxy = NULL;
 	hold->fd4 = fd_close(hold->fd4);
 	hold->fd6 = fd_close(hold->fd6);
 }

@@ -23,6 +23,14 @@ struct net; /* an open handle: directories, sockets, nftables context */
 int net_open(const char *root, const char *run, struct net **ret, struct err *err);
 void net_free(struct net *net);
 DEFINE_CLEANUP(struct net, net_free)
+/* For a supervisor, once after net_open: lets the handle work on the loop (borrowed; it must
+ * outlive the handle). With it published TCP ports answer on ::1, and on the host's IPv6 addresses
+ * for containers that have only IPv4, through listeners that splice; and interfaces that are
+ * detached within some milliseconds of each other are removed together, which costs as much as one.
+ */
+void net_serve(struct net *net, struct loop *loop);
+/* Carries out detaches that wait for others; called by all that depends on them. */
+int net_flush(struct net *net, struct err *err);
 
 /* --- networks --- */
 
@@ -96,7 +104,8 @@ struct net_address {
  * `netns`, sets addresses and routes there. Attaching what is attached already is success. */
 int net_attach(struct net *net, int netns, const struct net_attach *attach, struct net_address *ret,
 	       struct err *err);
-/* Takes the veth away; keeps the lease unless `release`. Missing is success. */
+/* Takes the veth away (with net_serve: within 20 ms); keeps the lease unless `release`. Missing is
+ * success. */
 int net_detach(struct net *net, const char *network, const char *key, bool release,
 	       struct err *err);
 /* Lease only, without an interface (plan, ps): 0 or ERR_NOT_FOUND. */

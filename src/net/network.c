@@ -351,11 +351,16 @@ static int drop_rules(struct net *net, const struct network *n, struct err *err)
 	return rules__disinvite(net, n->record.bridge, err);
 }
 
+/* Leases of slots that are being detached do not count: they go together with the bridge. */
 static int check_unused(struct net *net, const char *name, struct err *err)
 {
 	cleanup_strv struct strv keys = { 0 };
 	cleanup_fd int dir = network__dir(net, name, err);
 	int r = dir < 0 ? dir : lease__list(dir, &keys, err);
+	vec_each(d, &net->detached)
+		for (size_t i = keys.n; i-- > 0 && d->file && str_eq(d->network, name);)
+			if (str_eq(keys.v[i], d->file))
+				strv_remove(&keys, i);
 	if (r < 0 || keys.n == 0)
 		return r;
 	cleanup_free char *list = strv_join(&keys, ", ");
@@ -385,9 +390,7 @@ int net_network_remove(struct net *net, const char *name, struct err *err)
 		r = drop_rules(net, n, err);
 	if (r < 0)
 		return r;
-	cleanup_strv struct strv links = { 0 };
-	strv_add(&links, n->record.bridge);
-	r = link__delete(net, &links, err);
+	r = net__flush(net, n->record.bridge, err);
 	if (r < 0)
 		return r;
 	network__cached_free(map_take(&net->networks, name));

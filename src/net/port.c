@@ -6,6 +6,7 @@
 
 #include "base/fs.h"
 #include "net/nft.h"
+#include "net/proxy.h"
 #include "net/rules.h"
 #include "net/subnet.h"
 
@@ -466,6 +467,20 @@ static void release_unused(struct port_owner *o, const struct net_ports *ports)
 	}
 }
 
+/* What address translation does not reach goes through listeners on the reserved sockets. */
+static void serve_proxies(struct net *net, struct port_owner *o, const struct net_ports *ports)
+{
+	vec_each(h, &o->holds) {
+		if (!net->loop || h->port.protocol != IPPROTO_TCP || h->fd6 < 0)
+			continue;
+		if (!h->proxy)
+			h->proxy = proxy__new(net->loop, h->fd6);
+		vec_each(p, &ports->ports)
+			if (same_port(p, &h->port))
+				proxy__targets(h->proxy, ports, p->target);
+	}
+}
+
 /* --- the public part --- */
 
 int net_ports_check(struct net *net, const struct net_ports *ports, struct err *err)
@@ -539,6 +554,7 @@ int net_ports_set(struct net *net, struct net_ports *ports, struct err *err)
 	net_ports_done(&o->before);
 	o->known = true;
 	release_unused(o, ports);
+	serve_proxies(net, o, ports);
 	return 0;
 }
 

@@ -14,11 +14,12 @@ int port__owners(struct net *net, struct strv *ret, struct err *err);
 
 /* --- hold.c: the host's port, reserved by bound sockets --- */
 
-/* Bound, never listening: other programs' bind() or listen() fails, while packets have been
- * translated long before they could reach it. */
+/* Bound: other programs' bind() or listen() fails, while packets have been translated long before
+ * they could reach it. Only the IPv6 socket may listen, for the proxy. */
 struct hold {
 	struct net_port port;
-	int fd4, fd6; /* FD_NONE: that family is not concerned or not there */
+	int fd4, fd6;	     /* FD_NONE: that family is not concerned or not there */
+	struct proxy *proxy; /* on fd6, or NULL */
 };
 void hold__done(struct hold *hold);
 /* Binds. -EADDRINUSE (err filled, without the holder's name), other errors; a published port of 0

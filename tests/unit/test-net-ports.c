@@ -441,6 +441,124 @@ static void containers_can_be_kept_apart(void **state)
 	close(c2);
 }
 
+/* --- with a loop --- */
+
+static void rounds(struct loop *loop, nsec_t time)
+{
+	for (nsec_t end = now_mono() + time; now_mono() < end;)
+		loop_once(loop, 5 * NSEC_PER_MSEC);
+}
+
+/* Sends `total` bytes from one socket to the other through the loop and says how many arrived. */
+static size_t transfer(struct loop *loop, int from, int to, size_t total)
+{
+	static char buf[100000];
+	size_t sent = 0, got = 0;
+	for (nsec_t end = now_mono() + 5 * NSEC_PER_SEC; got < total && now_mono() < end;) {
+		size_t more = total - sent < sizeof(buf) ? total - sent : sizeof(buf);
+		ssize_t n = more ? send(from, buf, more, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+		sent += n > 0 ? (size_t)n : 0;
+		loop_once(loop, NSEC_PER_MSEC);
+		n = recv(to, buf, sizeof(buf), MSG_DONTWAIT);
+		got += n > 0 ? (size_t)n : 0;
+	}
+	return got;
+}
+
+static void ipv6_reaches_containers_that_have_only_ipv4(void **state)
+{
+	struct world *w = *state;
+	struct loop *loop = NULL;
+	struct net_address web;
+	int out = outside(w);
+	must(loop_new(&loop, err));
+	net_serve(w->net, loop);
+	make_network(w, "a", false, false, NULL);
+	int c = container(w, "a", "p/web-1", &web);
+	int server = serve(c, SOCK_STREAM, "0.0.0.0", 80);
+	publish(w, "p/web", "", IPPROTO_TCP, 8080, 80, &web, 1);
+	static const struct {
+		const char *ip;
+		bool outside;
+	} cases[] = { { "::1", false }, { "2001:db8:1::1", false }, { "2001:db8:1::1", true } };
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int client = dial(cases[i].outside ? out : w->host, cases[i].ip, 8080);
+		check(cases[i].ip, client >= 0, "%s", strerror(-client));
+		rounds(loop, 50 * NSEC_PER_MSEC);
+		int conn = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+		check(cases[i].ip, conn >= 0, "%s", strerror(errno));
+		assert_int_equal(transfer(loop, client, conn, 3000000), 3000000);
+		assert_int_equal(transfer(loop, conn, client, 3000000), 3000000);
+		/* One side has said all; the other may still speak. */
+		char byte;
+		shutdown(client, SHUT_WR);
+		rounds(loop, 20 * NSEC_PER_MSEC);
+		assert_int_equal(recv(conn, &byte, 1, 0), 0);
+		assert_int_equal(transfer(loop, conn, client, 1000), 1000);
+		close(conn);
+		rounds(loop, 20 * NSEC_PER_MSEC);
+		assert_int_equal(recv(client, &byte, 1, 0), 0);
+		close(client);
+	}
+	/* Without replicas it is refused, and the port stays ours; with one it answers again. */
+	publish(w, "p/web", "", IPPROTO_TCP, 8080, 80, NULL, 0);
+	assert_int_equal(dial(w->host, "::1", 8080), -ECONNREFUSED);
+	struct sockaddr_storage a;
+	socklen_t len = sock_address("::1", 8080, &a);
+	int fd = socket_in(w->host, AF_INET6, SOCK_STREAM);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, len), -1);
+	close(fd);
+	publish(w, "p/web", "", IPPROTO_TCP, 8080, 80, &web, 1);
+	int client = dial(w->host, "::1", 8080);
+	assert_true(client >= 0);
+	rounds(loop, 50 * NSEC_PER_MSEC);
+	must(net_ports_remove(w->net, "p/web", err)); /* with a connection open */
+	close(client);
+	net_free(w->net);
+	w->net = NULL;
+	loop_free(loop);
+	int fds[] = { server, c, out };
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+}
+
+static void detached_interfaces_go_together(void **state)
+{
+	struct world *w = *state;
+	struct loop *loop = NULL;
+	struct net_network n;
+	struct net_address a;
+	int ns[4];
+	static const char *const keys[] = { "p/a-1", "p/a-2", "p/a-3", "p/a-4" };
+	must(loop_new(&loop, err));
+	net_serve(w->net, loop);
+	make_network(w, "a", false, false, &n);
+	for (int i = 0; i < 4; i++)
+		ns[i] = container(w, "a", keys[i], &a);
+	must(net_detach(w->net, "a", keys[0], true, err));
+	must(net_detach(w->net, "a", keys[1], false, err));
+	rounds(loop, 60 * NSEC_PER_MSEC);
+	must_fail(net_lease(w->net, "a", keys[0], &a, err), ERR_NOT_FOUND, "no address");
+	must(net_lease(w->net, "a", keys[1], &a, err)); /* the address is kept */
+	must(net_detach(w->net, "a", keys[2], true, err));
+	must(net_detach(w->net, "a", keys[2], true, err)); /* twice */
+	must_fail(net_network_remove(w->net, "a", err), ERR_CONFLICT, "p/a-2");
+	must(net_detach(w->net, "a", keys[1], true, err));
+	must(net_detach(w->net, "a", keys[3], true, err));
+	must(net_network_remove(w->net, "a", err));
+	assert_int_equal(link__index(w->net, n.bridge), -ENODEV);
+	for (int i = 0; i < 4; i++) {
+		go(ns[i]);
+		assert_int_equal(if_nametoindex("eth0"), 0);
+		close(ns[i]);
+	}
+	go(w->host);
+	net_network_done(&n);
+	net_free(w->net);
+	w->net = NULL;
+	loop_free(loop);
+}
+
 int main(void)
 {
 #define world_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -456,6 +574,8 @@ int main(void)
 		world_test(networks_live_by_their_records),
 		world_test(a_sweep_takes_what_is_not_kept),
 		world_test(containers_can_be_kept_apart),
+		world_test(ipv6_reaches_containers_that_have_only_ipv4),
+		world_test(detached_interfaces_go_together),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
