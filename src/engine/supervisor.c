@@ -230,6 +230,8 @@ static int supervisor_open(struct supervisor *s, struct err *err)
 	if (r == 0)
 		r = net_open(s->paths.root, s->paths.run, &s->net, err);
 	if (r == 0)
+		net_serve(s->net, s->loop);
+	if (r == 0)
 		r = dns_new(s->loop, s->paths.run, s->name, &s->dns, err);
 	if (r == 0 && pipe2(s->scratch, O_CLOEXEC) < 0)
 		r = err_sys(err, errno, "make a pipe");
