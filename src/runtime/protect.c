@@ -35,6 +35,21 @@ static int make_memfd(void)
 					 : fd;
 }
 
+/* The kernel refuses while anybody holds one of the new pages for a moment (reclaim, compaction):
+ * seen on a busy machine. */
+static int seal(int fd)
+{
+	enum { TRIES = 100, PAUSE_US = 1000 };
+	for (int i = 0; i < TRIES; i++) {
+		if (fcntl(fd, F_ADD_SEALS, SEALS) == 0)
+			return 0;
+		if (errno != EBUSY)
+			return -errno;
+		(void)usleep(PAUSE_US);
+	}
+	return -EBUSY;
+}
+
 int runtime_protect(char **argv, struct err *err)
 {
 	cleanup_fd int self = fs_open(AT_FDCWD, "/proc/self/exe", O_RDONLY, 0, err);
@@ -50,8 +65,8 @@ int runtime_protect(char **argv, struct err *err)
 		return err_sys(err, errno, "make a sealed copy of the program");
 	if ((r = copy_all(self, copy, st.st_size)) < 0)
 		return err_sys(err, -r, "copy the program");
-	if (fcntl(copy, F_ADD_SEALS, SEALS) < 0)
-		return err_sys(err, errno, "seal the copy of the program");
+	if ((r = seal(copy)) < 0)
+		return err_sys(err, -r, "seal the copy of the program");
 	(void)syscall(SYS_execveat, copy, "", argv, environ, AT_EMPTY_PATH);
 	return err_sys(err, errno, "execute the copy of the program");
 }
