@@ -505,10 +505,9 @@ static int take_project(struct job *job, struct err *err)
 		job->own_project = project;
 		return 0;
 	}
-	r = state_project_save(&s->paths, project, err);
 	supervisor_forget_project(s);
 	s->project = project;
-	return r;
+	return 0;
 }
 
 static int make_plan(struct job *job, struct err *err)
@@ -522,6 +521,9 @@ static int make_plan(struct job *job, struct err *err)
 		r = observe(&s->paths, s->net, job->images, job->project, s->name, &observed, err);
 	if (r == 0)
 		r = plan_make(job->project, &observed, &job->goal, &job->plan, err);
+	/* Only what can be planned becomes "as last applied". */
+	if (r == 0 && job->project && applies_project(job->goal.kind))
+		r = state_project_save(&s->paths, job->project, err);
 	observed_done(&observed);
 	json_decref(job->body); /* with the project's JSON: not needed any more, and large */
 	job->body = NULL;

@@ -304,5 +304,7 @@ int supervisor_main(const struct engine_paths *paths, const char *project, char 
 	} else {
 		supervisor_idle_check(&s);
 	}
-	return loop_run(s.loop);
+	int result = loop_run(s.loop);
+	dns_free(s.dns); /* writes the names that are still to be written */
+	return result;
 }

@@ -189,6 +189,12 @@ static void flush(struct names *n)
 		cleanup_free char *path = xasprintf("%s/%s", z->network, n->project);
 		const struct part *own = map_get(&z->parts, n->project);
 		format_part(own, &text);
+		if (text.len == 0) { /* the last container is gone: nothing is to stay behind */
+			(void)unlinkat(n->dir, path, 0);
+			if (unlinkat(n->dir, z->network, AT_REMOVEDIR) == 0)
+				z->watch = -1; /* the kernel has dropped it */
+			continue;
+		}
 		/* Only other projects read it; the next change tries again. */
 		if (fs_mkdirs(n->dir, z->network, 0755, &err) == 0)
 			(void)fs_write_atomic(n->dir, path, str_text(&text), text.len, 0644, 0,
