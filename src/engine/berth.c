@@ -95,14 +95,26 @@ static int join(struct berth *berth, const char *mode, struct spec *spec,
 	return 0;
 }
 
+static int detach_all(struct berth *berth, struct err *err)
+{
+	int r = 0;
+	for (size_t i = 0; i < berth->networks.n && r == 0; i++)
+		r = net_detach(berth->s->net, berth->networks.v[i], berth->key, false, err);
+	return r;
+}
+
 static int make_namespaces(struct berth *berth, const struct spec *spec, bool net, struct err *err)
 {
 	bool have = berth->net >= 0 || berth->user >= 0;
 	if (have && berth->idmap.base == spec->idmap.base &&
 	    berth->idmap.count == spec->idmap.count && (berth->net >= 0) == net)
 		return 0;
-	if (have) /* the new container is mapped otherwise (privileged, userns_mode: host) */
-		berth_close(berth, false);
+	if (have) { /* the new container is mapped otherwise (privileged, userns_mode: host) */
+		int r = detach_all(berth, err);
+		if (r < 0)
+			return r;
+		berth_close(berth);
+	}
 	struct runtime_namespaces ns = RUNTIME_NAMESPACES_NONE;
 	int r = runtime_namespaces_new(&spec->idmap, net, &ns, err);
 	if (r < 0)
@@ -249,17 +261,15 @@ void berth_adopt(struct berth *berth, struct life *life)
 
 /* --- the end --- */
 
-void berth_close(struct berth *berth, bool release)
+/* The kernel removes a namespace's interfaces with it, many at once and without anybody waiting for
+ * it (a removal by netlink takes milliseconds each). What stays on record is taken away by
+ * supervisor_sweep(). */
+void berth_close(struct berth *berth)
 {
 	struct supervisor *s = berth->s;
 	if (berth->dns)
 		dns_client_remove(s->dns, berth->key);
 	berth->dns = false;
-	for (size_t i = 0; i < berth->networks.n; i++) {
-		cleanup_err struct err err = ERR_INIT;
-		if (net_detach(s->net, berth->networks.v[i], berth->key, release, &err) < 0)
-			debug("detach %s: %s", berth->key, err.msg);
-	}
 	strv_done(&berth->networks);
 	close_descriptors(berth);
 	link_drop(s, berth->slot, NULL);

@@ -101,6 +101,9 @@ static void job_end(struct job *job)
 	if (job->cancelled && job->err.no == 0)
 		(void)err_new(&job->err, ERR_CANCELLED, ECANCELED, "cancelled");
 	publish_now(s);
+	cleanup_err struct err sweep = ERR_INIT;
+	if (supervisor_sweep(s, &sweep) < 0)
+		event_warning(s, "%s", sweep.msg);
 	if (job->conn) {
 		int fd = FD_NONE;
 		json_t *extra = job->err.no ? NULL : run_answer(job, &fd);

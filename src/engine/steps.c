@@ -34,27 +34,11 @@ static int network_create(struct job *job, uint32_t index, struct err *err)
 	return r;
 }
 
-/* What slots of ours still lease on it: of containers that went without their slot. */
-static int release_leases(struct supervisor *s, const char *network, struct err *err)
-{
-	cleanup_strv struct strv slots = { 0 };
-	cleanup_free char *dir = xasprintf("%s/projects/%s/slots", s->paths.root, s->name);
-	int r = fs_list(AT_FDCWD, dir, &slots, err);
-	if (r == -ENOENT) {
-		err_done(err);
-		return 0;
-	}
-	for (size_t i = 0; r >= 0 && i < slots.n; i++) {
-		cleanup_free char *key = xasprintf("%s/%s", s->name, slots.v[i]);
-		r = net_detach(s->net, network, key, true, err);
-	}
-	return r < 0 ? r : 0;
-}
-
 static int network_remove(struct job *job, uint32_t index, struct err *err)
 {
 	const struct step *step = &job->plan.steps.v[index];
-	int r = release_leases(job->s, step->name, err);
+	job->s->sweep_due = true; /* leases of containers that went without their slot, too */
+	int r = supervisor_sweep(job->s, err);
 	return r < 0 ? r : net_network_remove(job->s->net, step->name, err);
 }
 
@@ -319,16 +303,9 @@ static int remove_anonymous(struct life *life, struct err *err)
 static int leave_slot(struct life *life, struct err *err)
 {
 	struct supervisor *s = life->s;
-	struct berth *berth = life->berth;
-	int r = 0;
-	berth_close(berth, true);
-	vec_each(n, &life->c->networks) {
-		if (r == 0)
-			r = net_detach(s->net, n->network, berth->key, true, err);
-	}
-	if (r == 0)
-		r = slot_remove(&s->paths, s->name, life->c->slot, err);
-	return r;
+	berth_close(life->berth);
+	s->sweep_due = true;
+	return slot_remove(&s->paths, s->name, life->c->slot, err);
 }
 
 int steps__destroy(struct life *life, bool keep_slot, bool volumes, struct err *err)
@@ -358,9 +335,10 @@ static int remove_step(struct job *job, uint32_t index, struct err *err)
 static int project_remove(struct job *job, uint32_t index, struct err *err)
 {
 	struct supervisor *s = job->s;
-	const struct strv none = { 0 };
 	(void)index;
-	int r = net_sweep(s->net, s->name, &none, err);
+	publish_now(s);
+	s->sweep_due = true;
+	int r = supervisor_sweep(s, err);
 	if (r == 0)
 		r = state_project_remove(&s->paths, s->name, err);
 	return r;

@@ -96,6 +96,20 @@ void supervisor_forget_project(struct supervisor *s)
 	(void)malloc_trim(0); /* it was most of what was in use */
 }
 
+int supervisor_sweep(struct supervisor *s, struct err *err)
+{
+	cleanup_strv struct strv keep = { 0 };
+	if (!s->sweep_due)
+		return 0;
+	s->sweep_due = false;
+	map_each(e, &s->lives) {
+		const struct container *c = ((struct life *)e->value)->c;
+		strv_addf(&keep, "%s/%s", s->name, c->slot);
+		strv_addf(&keep, "%s/%s", s->name, c->service);
+	}
+	return net_sweep(s->net, s->name, &keep, err);
+}
+
 /* --- the end --- */
 
 static bool is_idle(const struct supervisor *s)
@@ -118,7 +132,7 @@ static void leave(struct timer *t, void *data)
 		return;
 	control_close(s);
 	map_each(e, &s->berths)
-		berth_close(e->value, false);
+		berth_close(e->value);
 	publish_now(s);
 	loop_stop(s->loop, SUPERVISOR_DONE);
 }
@@ -210,20 +224,6 @@ static int load(struct supervisor *s, struct err *err)
 	return r;
 }
 
-/* Interfaces, port records and leases of slots that are no more. */
-static void sweep_net(struct supervisor *s)
-{
-	cleanup_strv struct strv keep = { 0 };
-	cleanup_err struct err err = ERR_INIT;
-	map_each(e, &s->lives) {
-		const struct container *c = ((struct life *)e->value)->c;
-		strv_addf(&keep, "%s/%s", s->name, c->slot);
-		strv_addf(&keep, "%s/%s", s->name, c->service);
-	}
-	if (net_sweep(s->net, s->name, &keep, &err) < 0)
-		debug("sweep: %s", err.msg);
-}
-
 static int supervisor_open(struct supervisor *s, struct err *err)
 {
 	int r = loop_new(&s->loop, err);
@@ -247,7 +247,11 @@ static int supervisor_open(struct supervisor *s, struct err *err)
 	adopt(s);
 	if (s->lives.live > 0) {
 		remove_unfinished(s);
-		sweep_net(s);
+		s->sweep_due = true;
+		if (supervisor_sweep(s, err) < 0) {
+			debug("sweep: %s", err->msg);
+			err_done(err);
+		}
 	}
 	link_drop_unclaimed(s);
 	r = control_open(s, err);

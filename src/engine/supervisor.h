@@ -38,6 +38,8 @@ struct supervisor {
 	int listener;
 	struct watch *listener_watch;
 
+	bool sweep_due; /* slots have gone: supervisor_sweep() */
+
 	/* publish.c */
 	bool publish_due;
 	struct map published; /* owner -> digest of what is set */
@@ -56,6 +58,9 @@ struct supervisor {
  * round. NULL (err filled) when there is none. */
 struct project *supervisor_project(struct supervisor *s, struct err *err);
 void supervisor_forget_project(struct supervisor *s);
+/* Takes away interfaces, leases and port records of slots that are no more, all at once; nothing
+ * when none has gone. */
+int supervisor_sweep(struct supervisor *s, struct err *err);
 /* Something ended: leave soon if nothing is left to look after. */
 void supervisor_idle_check(struct supervisor *s);
 struct life *supervisor_life_by_slot(const struct supervisor *s, const char *slot); /* NULL */
@@ -136,8 +141,8 @@ int berth_open(struct berth *berth, struct life *life, struct spec *spec,
  * not. */
 void berth_adopt(struct berth *berth, struct life *life);
 void berth_hold(struct berth *berth); /* gives the keeper what is here */
-/* Takes interfaces and namespaces away; with release the leases too. */
-void berth_close(struct berth *berth, bool release);
+/* Gives up namespaces and what is in them. */
+void berth_close(struct berth *berth);
 void berth_free(void *berth);
 /* Index of the network whose gateway is the default route; the container has at least one. */
 size_t berth_default_network(const struct container *c);
