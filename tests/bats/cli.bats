@@ -94,7 +94,7 @@ assert j["SchemaVersion"] == "0.1.0" and j["Version"] and j["Vendor"], j'
 @test "completion is a script that bash accepts, with verbs and options" {
 	"$STAVE" completion bash >script
 	bash -n script
-	source script
+	source ./script
 	COMP_WORDS=(stave p) COMP_CWORD=1
 	_stave
 	[[ " ${COMPREPLY[*]} " == *" ps "* && " ${COMPREPLY[*]} " == *" pause "* ]]
@@ -106,10 +106,10 @@ assert j["SchemaVersion"] == "0.1.0" and j["Version"] and j["Vendor"], j'
 }
 
 @test "no project here: said so, by every verb that needs one" {
-	for verb in up down ps config logs start stop restart kill pause unpause create images top; do
+	for verb in up down ps config logs start stop restart kill pause unpause create top; do
 		run "$STAVE" $verb
 		[ "$status" != 0 ] || { echo "$verb: status 0"; false; }
-		[[ "$output" == *"no configuration file"* ]] || { echo "$verb: $output"; false; }
+		[[ "$output" == *"no Compose file"* ]] || { echo "$verb: $output"; false; }
 	done
 }
 
