@@ -97,13 +97,13 @@ leftovers() {
 	outside ip -o link show | awk -F': ' '$2 !~ /^lo$/ {print "link " $2}' | grep -E 'link (stv|sv)'
 	outside nft list tables 2>/dev/null | grep stave | sed 's/^/nft /'
 	find "$STAVE_ROOT/projects" "$STAVE_ROOT/volumes" "$STAVE_ROOT/networks" "$STAVE_ROOT/idmaps" "$STAVE_RUN/projects" \
-		-mindepth 1 -maxdepth 1 2>/dev/null | sed 's/^/file /'
+		-mindepth 1 -maxdepth 1 ! -name '.*' 2>/dev/null | sed 's/^/file /'
 }
 
 our_processes() {
 	local pid
 	for pid in $(pgrep -x stave); do
-		tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qxF "STAVE_ROOT=$STAVE_ROOT" &&
+		{ tr '\0' '\n' <"/proc/$pid/environ"; } 2>/dev/null | grep -qxF "STAVE_ROOT=$STAVE_ROOT" &&
 			echo "$pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
 	done
 }
