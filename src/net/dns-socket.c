@@ -2,6 +2,7 @@
 #include "net/dns.h"
 
 #include "base/fs.h"
+#include "net/nft.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -37,13 +38,13 @@ static void raise_loopback(void)
 		(void)ioctl(fd, SIOCSIFFLAGS, &lo); /* bind() says whether it is up */
 }
 
-static int open_both(int *ret_udp, int *ret_tcp, struct err *err)
+static int open_both(uint16_t port, int *ret_udp, int *ret_tcp, struct err *err)
 {
 	raise_loopback();
-	cleanup_fd int udp = bind_one(SOCK_DGRAM, 53, err);
+	cleanup_fd int udp = bind_one(SOCK_DGRAM, port, err);
 	if (udp < 0)
 		return udp;
-	int tcp = bind_one(SOCK_STREAM, 53, err);
+	int tcp = bind_one(SOCK_STREAM, port, err);
 	if (tcp < 0)
 		return tcp;
 	*ret_udp = fd_take(udp);
@@ -51,7 +52,37 @@ static int open_both(int *ret_udp, int *ret_tcp, struct err *err)
 	return 0;
 }
 
-int dns_sockets(int netns, int *ret_udp, int *ret_tcp, struct err *err)
+static uint16_t port_of(int fd)
+{
+	struct sockaddr_in in = { 0 };
+	socklen_t len = sizeof(in);
+	return getsockname(fd, (struct sockaddr *)&in, &len) == 0 ? ntohs(in.sin_port) : 0;
+}
+
+/* Ports are rewritten packet by packet, without connection tracking: that would follow everything
+ * the container does. */
+static int redirect(int udp, int tcp, struct err *err)
+{
+	static const struct {
+		const char *protocol;
+		bool tcp;
+	} protocols[] = { { "udp", false }, { "tcp", true } };
+	cleanup_str struct str text = STR_INIT;
+	str_add(&text, "table ip stave_dns {\nchain output {\n"
+		       "type filter hook output priority -300; policy accept;\n");
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
+		const char *name = protocols[i].protocol;
+		unsigned port = port_of(protocols[i].tcp ? tcp : udp);
+		str_addf(&text, "ip daddr %s %s dport 53 %s dport set %u\n", address, name, name,
+			 port);
+		str_addf(&text, "ip saddr %s %s sport %u %s sport set 53\n", address, name, port,
+			 name);
+	}
+	str_add(&text, "}\n}\n");
+	return nft__run(NULL, str_text(&text), err);
+}
+
+static int open_in(int netns, bool aside, int *ret_udp, int *ret_tcp, struct err *err)
 {
 	int fd = fs_open(AT_FDCWD, "/proc/self/ns/net", O_RDONLY, 0, err);
 	cleanup_fd int back = fd;
@@ -59,8 +90,28 @@ int dns_sockets(int netns, int *ret_udp, int *ret_tcp, struct err *err)
 		return back;
 	if (setns(netns, CLONE_NEWNET) < 0)
 		return err_sys(err, errno, "enter a network namespace");
-	int r = open_both(ret_udp, ret_tcp, err);
+	int udp = FD_NONE, tcp = FD_NONE;
+	int r = open_both(aside ? 0 : 53, &udp, &tcp, err);
+	if (r == 0 && aside)
+		r = redirect(udp, tcp, err);
 	if (setns(back, CLONE_NEWNET) < 0)
 		abort(); /* everything we did from here on would be done in the container */
-	return r;
+	if (r < 0) {
+		fd_close(udp);
+		fd_close(tcp);
+		return r;
+	}
+	*ret_udp = udp;
+	*ret_tcp = tcp;
+	return 0;
+}
+
+int dns_sockets(int netns, int *ret_udp, int *ret_tcp, struct err *err)
+{
+	return open_in(netns, false, ret_udp, ret_tcp, err);
+}
+
+int dns_sockets_aside(int netns, int *ret_udp, int *ret_tcp, struct err *err)
+{
+	return open_in(netns, true, ret_udp, ret_tcp, err);
 }

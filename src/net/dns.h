@@ -14,6 +14,11 @@
 /* Opens the two sockets in the namespace (the caller's own namespace is unchanged after). Owned;
  * the keeper holds them too. */
 int dns_sockets(int netns, int *ret_udp, int *ret_tcp, struct err *err);
+/* The same for a container that serves DNS itself (it exposes or publishes port 53) and may bind
+ * port 53 of all addresses, which our sockets would make fail: they get ports of their own, and
+ * 127.0.0.11:53 is led there by an nftables table in the container's namespace. Costs 0.3 ms more.
+ */
+int dns_sockets_aside(int netns, int *ret_udp, int *ret_tcp, struct err *err);
 
 struct dns;
 int dns_new(struct loop *loop, const char *run, const char *project, struct dns **ret,

@@ -113,14 +113,14 @@ char *net__key_file(const char *key)
 	return strv_join(&parts, "+");
 }
 
-int net__lock(int dirfd, const char *name, int *ret, struct err *err)
+int net__lock(int dirfd, const char *dir, int *ret, struct err *err)
 {
-	cleanup_fd int fd = fs_open(dirfd, name, O_RDWR | O_CREAT, 0600, err);
+	cleanup_fd int fd = fs_open(dirfd, dir, O_RDONLY | O_DIRECTORY, 0, err);
 	if (fd < 0)
 		return fd;
 	while (flock(fd, LOCK_EX) < 0)
 		if (errno != EINTR)
-			return err_sys(err, errno, "lock '%s'", name);
+			return err_sys(err, errno, "lock '%s'", dir);
 	*ret = fd_take(fd);
 	return 0;
 }

@@ -47,7 +47,8 @@ bool net__name_ok(const char *name); /* the same for one part: starts with a let
 /* Removes what was detached, and the bridge named here (or NULL), in one transaction. */
 int net__flush(struct net *net, const char *bridge, struct err *err);
 
-/* An flock on `name` in the directory, waiting for it. Close the descriptor to unlock. */
-int net__lock(int dirfd, const char *name, int *ret, struct err *err);
+/* An flock on a directory (no file is left behind), waiting for it. Close the descriptor to unlock.
+ */
+int net__lock(int dirfd, const char *dir, int *ret, struct err *err);
 
 #endif

@@ -280,7 +280,7 @@ int lease__take(int dirfd, const struct lease_pools *pools, const char *key, con
 		const char *want6, struct lease *ret, struct err *err)
 {
 	cleanup_fd int lock = FD_NONE;
-	int r = net__lock(dirfd, "lock", &lock, err);
+	int r = net__lock(dirfd, ".", &lock, err);
 	if (r < 0)
 		return r;
 	struct lease lease = { 0 };
@@ -304,7 +304,7 @@ int lease__take(int dirfd, const struct lease_pools *pools, const char *key, con
 int lease__release(int dirfd, const char *key, struct err *err)
 {
 	cleanup_fd int lock = FD_NONE;
-	int r = net__lock(dirfd, "lock", &lock, err);
+	int r = net__lock(dirfd, ".", &lock, err);
 	if (r < 0)
 		return r;
 	struct lease lease = { 0 };

@@ -300,7 +300,7 @@ int net_network_create(struct net *net, const struct net_config *config, struct 
 	cleanup_fd int lock = FD_NONE;
 	int r = net__rt(net, err);
 	if (r == 0)
-		r = net__lock(net->root, ".lock", &lock, err);
+		r = net__lock(net->root, ".", &lock, err);
 	if (r < 0)
 		return r;
 	const struct network *n = NULL;
@@ -372,7 +372,7 @@ static int check_unused(struct net *net, const char *name, struct err *err)
 int net_network_remove(struct net *net, const char *name, struct err *err)
 {
 	cleanup_fd int lock = FD_NONE;
-	int r = net__lock(net->root, ".lock", &lock, err);
+	int r = net__lock(net->root, ".", &lock, err);
 	if (r < 0)
 		return r;
 	const struct network *n = NULL;

@@ -119,13 +119,20 @@ static int make_table(struct net *net, struct err *err)
 	return nft__run(net, str_text(&text), err);
 }
 
+/* Two processes must not make the table at the same time. */
+static int lock_rules(struct net *net, int *ret, struct err *err)
+{
+	int r = fs_mkdirs(net->run, "ports", 0755, err);
+	return r < 0 ? r : net__lock(net->run, "ports", ret, err);
+}
+
 int rules__ready(struct net *net, struct err *err)
 {
 	int r = net__nf(net, err);
 	if (r < 0 || nft__chain(net, version_chain))
 		return r;
 	cleanup_fd int lock = FD_NONE;
-	r = net__lock(net->run, "nft.lock", &lock, err);
+	r = lock_rules(net, &lock, err);
 	if (r < 0 || nft__chain(net, version_chain))
 		return r;
 	r = make_table(net, err);
@@ -144,7 +151,7 @@ int rules__retire(struct net *net, struct err *err)
 	if (r < 0)
 		return r;
 	cleanup_fd int lock = FD_NONE;
-	r = net__lock(net->run, "nft.lock", &lock, err);
+	r = lock_rules(net, &lock, err);
 	if (r < 0 || !nft__chain(net, version_chain))
 		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(owned); i++)

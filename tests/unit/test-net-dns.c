@@ -384,6 +384,32 @@ static void a_restart_loses_no_question(void **state)
 	close(ns);
 }
 
+/* A container that is a DNS server itself binds port 53 of all its addresses, and its own questions
+ * are answered all the same. */
+static void a_name_server_can_be_contained(void **state)
+{
+	static const struct dns_name names[] = { { "web", "p/web-1", "10.0.0.2", NULL } };
+	char *answers[2] = { NULL, NULL };
+	int ns = new_netns();
+	struct dns_client c = { .key = "p/web-1" };
+	must(dns_sockets_aside(ns, &c.udp, &c.tcp, err));
+	strv_add(&c.networks, "front");
+	must(dns_client_add(dns, &c, err));
+	strv_done(&c.networks);
+	set_names("front", names, 1);
+	int udp = serve(ns, SOCK_DGRAM, "0.0.0.0", 53), tcp = serve(ns, SOCK_STREAM, "::", 53);
+	check_ask(ns, "web", DNS_A, "10.0.0.2");
+	ask_stream(ns, "web", answers);
+	check_text("stream", answers[0], "10.0.0.2");
+	check_text("stream", answers[1], "10.0.0.2");
+	assert_true(echoes(ns, "127.0.0.1", 53, udp)); /* its own is not ours */
+	free(answers[0]);
+	free(answers[1]);
+	close(udp);
+	close(tcp);
+	close(ns);
+}
+
 int main(void)
 {
 #define dns_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -393,6 +419,7 @@ int main(void)
 		dns_test(other_names_are_forwarded),
 		dns_test(names_of_other_projects_are_found),
 		dns_test(a_restart_loses_no_question),
+		dns_test(a_name_server_can_be_contained),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
