@@ -181,7 +181,11 @@ static int names_open(struct berth *berth, const struct container *c, struct err
 	if (berth->dns)
 		return dns_client_networks(s->dns, berth->key, &berth->networks);
 	if (berth->udp < 0) {
-		int r = dns_sockets(berth->net, &berth->udp, &berth->tcp, err);
+		bool serves = false; /* names itself */
+		vec_each(p, &c->ports)
+			serves |= p->target == 53;
+		int r = serves ? dns_sockets_aside(berth->net, &berth->udp, &berth->tcp, err)
+			       : dns_sockets(berth->net, &berth->udp, &berth->tcp, err);
 		if (r < 0)
 			return r;
 	}
