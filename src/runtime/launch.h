@@ -70,8 +70,9 @@ struct launch {
 	const struct spec *spec;
 	const struct spec_process *process; /* the spec's, or exec's */
 	bool exec;			    /* joins a container instead of making one */
-	bool user_ns;			    /* the child has a user namespace of its own */
-	bool net_ns;			    /* ... and a network namespace (sysfs can be mounted) */
+	uid_t uid_base; /* host id of the container's root, with a user namespace */
+	bool user_ns;	/* the child has a user namespace of its own */
+	bool net_ns;	/* ... and a network namespace (sysfs can be mounted) */
 	bool new_pid, new_ipc, new_uts, new_cgroup;
 
 	VEC(int) layers; /* detached trees, bottom first */
@@ -106,6 +107,14 @@ _Noreturn void runtime__child(void *launch);
 /* Refuses what no spec may say (spec-check.c). */
 int runtime__spec_check(const struct spec *s, struct err *err);
 
+/* --- helpers with namespaces of their own (helper.c) --- */
+
+/* Runs fn in a process that shares only the descriptor table with the caller, made with the clone
+ * flags (CLONE_NEWNS), and waits for it. A descriptor that fn returns is the caller's. fn's error
+ * comes back in err. */
+int runtime__helper(uint64_t clone_flags, int (*fn)(void *data, struct err *err), void *data,
+		    struct err *err);
+
 /* --- the intermediate (enter.c) --- */
 
 enum { ENTER_FDS_MAX = 8 };
@@ -132,6 +141,10 @@ int runtime__enter(const struct enter *e, pid_t *ret_pid, int *ret_pidfd, struct
 int runtime__launch_run(struct launch *l, struct enter *e, struct runtime_child *ret,
 			struct err *err);
 
+/* Opens layers, writable layer, or plain root, idmapped with `user` unless it is FD_NONE (start.c).
+ */
+int runtime__launch_root(struct launch *l, int user, struct err *err);
+
 /* --- the child's stages, by file --- */
 
 int runtime__console_make(struct launch *l, struct err *err);	/* console.c */
@@ -149,9 +162,12 @@ int runtime__security_set(struct launch *l, struct err *err); /* security.c */
 /* Docker's default nodes and links in the container's own /dev, unless they are made already, and
  * the console (devices.c). */
 int runtime__devices_defaults(struct launch *l, int dev, bool made, struct err *err);
-/* By the privileged side: a detached /dev with the nodes and links, idmapped; FD_NONE when the
- * kernel cannot do that. */
-int runtime__dev_prepare(int user, struct err *err);
+/* By the privileged side: a detached /dev with the nodes and links, the user's devices below /dev
+ * (all of the host's for a privileged spec), idmapped; FD_NONE without an error when the kernel
+ * cannot do that. */
+int runtime__dev_prepare(const struct spec *spec, int user, struct err *err);
+/* The path below /dev of a device's target; NULL when it is elsewhere. */
+const char *runtime__device_below_dev(const struct spec_device *d);
 /* The flags of a mount as MOUNT_ATTR_* (mounts.c). */
 unsigned runtime__mount_attributes(const struct spec_mount *m);
 

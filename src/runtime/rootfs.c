@@ -152,3 +152,34 @@ int runtime__rootfs_pivot(struct launch *l, struct err *err)
 	l->root = fd_close(l->root);
 	return 0;
 }
+
+/* In a helper with a mount namespace of its own, so that layers can be named relative to the
+ * private directory here too. */
+static int mount_and_copy(void *data, struct err *err)
+{
+	struct launch *l = data;
+	int r = runtime__rootfs_mount(l, err);
+
+	if (r < 0)
+		return r;
+	r = sys_open_tree(l->root, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	fd_close(l->root);
+	return r < 0 ? err_sys(err, -r, "take the root out of the helper") : r;
+}
+
+int runtime_mount_root(const struct spec *spec, int *ret_fd, struct err *err)
+{
+	struct launch l;
+	int r;
+
+	runtime__launch_init(&l);
+	l.spec = spec;
+	r = runtime__launch_root(&l, FD_NONE, err);
+	if (r == 0)
+		r = runtime__helper(CLONE_NEWNS, mount_and_copy, &l, err);
+	runtime__launch_done(&l);
+	if (r < 0)
+		return r;
+	*ret_fd = r;
+	return 0;
+}

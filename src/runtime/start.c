@@ -117,7 +117,7 @@ static int make_writable_layer(const char *path, struct err *err)
 	return 0;
 }
 
-static int prepare_root(struct launch *l, int user, struct err *err)
+int runtime__launch_root(struct launch *l, int user, struct err *err)
 {
 	const struct spec *s = l->spec;
 	int fd;
@@ -213,6 +213,8 @@ static int prepare_devices(struct launch *l, struct err *err)
 {
 	vec_each(d, &l->spec->devices) {
 		struct stat st;
+		if (l->dev >= 0 && runtime__device_below_dev(d))
+			continue;
 		int fd = clone_tree(AT_FDCWD, d->source, true);
 		if (fd < 0)
 			return err_sys(err, -fd, "open the device '%s'", d->source);
@@ -226,14 +228,39 @@ static int prepare_devices(struct launch *l, struct err *err)
 	return 0;
 }
 
+static int open_other_shm(void *data, struct err *err)
+{
+	const pid_t *pid = data;
+	cleanup_free char *path = xasprintf("/proc/%d/ns/mnt", *pid);
+	cleanup_fd int ns = fs_open(AT_FDCWD, path, O_RDONLY, 0, err);
+
+	if (ns < 0)
+		return ns;
+	if (setns(ns, CLONE_NEWNS) < 0)
+		return err_sys(err, errno, "enter the mount namespace of process %d", *pid);
+	int fd = clone_tree(AT_FDCWD, "/dev/shm", false);
+	return fd < 0 ? err_sys(err, -fd, "open '/dev/shm' of process %d", *pid) : fd;
+}
+
+/* With another's IPC namespace comes its /dev/shm: POSIX shared memory lives there. */
+static int prepare_shm(struct launch *l, struct err *err)
+{
+	const struct spec *s = l->spec;
+	pid_t pid = s->ipc_join;
+
+	if (s->ipc == SPEC_NS_JOIN)
+		l->shm = runtime__helper(0, open_other_shm, &pid, err);
+	else if (s->ipc == SPEC_NS_HOST && (l->shm = clone_tree(AT_FDCWD, "/dev/shm", false)) < 0)
+		return l->shm = FD_NONE, 0; /* a host without one shares none */
+	return l->shm < 0 && err->no ? -err->no : 0;
+}
+
 static void prepare_stdio(struct launch *l, const int stdio[3])
 {
-	uint32_t base = l->spec->idmap.base;
-
 	for (int i = 0; i < 3; i++) {
 		l->stdio[i] = stdio[i];
 		if (l->user_ns)
-			runtime__stdio_give(stdio[i], base);
+			runtime__stdio_give(stdio[i], l->uid_base);
 	}
 }
 
@@ -267,6 +294,34 @@ static int open_join(pid_t pid, const char *name, struct err *err)
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, name);
 	return fs_open(AT_FDCWD, path, O_RDONLY, 0, err);
+}
+
+/* PID and IPC namespaces belong to a user namespace, and their file systems can be mounted only by
+ * its root: whoever joins one joins the user namespace it belongs to. *user is replaced (owned;
+ * FD_NONE: the other container has none) and l->uid_base is that of its map. */
+static int join_user_ns(struct launch *l, int *user, struct err *err)
+{
+	const struct spec *s = l->spec;
+	pid_t pid = s->pid == SPEC_NS_JOIN ? s->pid_join : s->ipc == SPEC_NS_JOIN ? s->ipc_join : 0;
+	cleanup_str struct str map = STR_INIT_MAX(4096);
+	struct stat ours, theirs;
+	unsigned base;
+
+	if (!pid)
+		return 0;
+	cleanup_fd int fd = open_join(pid, "user", err);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &theirs) < 0 || stat("/proc/self/ns/user", &ours) < 0)
+		return err_sys(err, errno, "look at the user namespace of process %d", pid);
+	cleanup_free char *path = xasprintf("/proc/%d/uid_map", pid);
+	int r = fs_read(AT_FDCWD, path, 4096, &map, err);
+	if (r < 0)
+		return r;
+	if (sscanf(str_text(&map), "%*u %u", &base) == 1)
+		l->uid_base = base;
+	*user = ours.st_ino == theirs.st_ino ? FD_NONE : fd_take(fd);
+	return 0;
 }
 
 /* Which namespaces are new, which are entered. Joined ones are entered first, with the host's
@@ -303,8 +358,9 @@ static int prepare_namespaces(struct launch *l, const struct runtime_namespaces 
 	l->new_cgroup = s->cgroup == SPEC_NS_PRIVATE;
 	if (l->new_cgroup)
 		e->clone_flags |= CLONE_NEWCGROUP;
-	enter_ns(e, ns->user, CLONE_NEWUSER);
+	/* Another slot's network namespace is entered with the host's rights too. */
 	enter_ns(e, ns->net, CLONE_NEWNET);
+	enter_ns(e, ns->user, CLONE_NEWUSER);
 	l->user_ns = ns->user >= 0;
 	l->net_ns = ns->net >= 0;
 	return 0;
@@ -368,16 +424,16 @@ void runtime_child_done(struct runtime_child *child)
 	*child = RUNTIME_CHILD_NONE;
 }
 
-static int prepare(struct launch *l, const struct runtime_start *start, struct err *err)
+static int prepare(struct launch *l, int user, const int stdio[3], struct err *err)
 {
-	int user = start->ns.user, r;
+	int r;
 
-	if ((r = prepare_root(l, user, err)) < 0 || (r = prepare_mounts(l, user, err)) < 0 ||
-	    (r = prepare_devices(l, err)) < 0)
+	if ((r = runtime__launch_root(l, user, err)) < 0 || (r = prepare_mounts(l, user, err)) < 0)
 		return r;
-	if (l->user_ns && (l->dev = runtime__dev_prepare(user, err)) < 0 && err->no)
-		return l->dev;
-	prepare_stdio(l, start->stdio);
+	l->dev = runtime__dev_prepare(l->spec, user, err);
+	if (err->no || (r = prepare_devices(l, err)) < 0 || (r = prepare_shm(l, err)) < 0)
+		return -err->no;
+	prepare_stdio(l, stdio);
 	return runtime__seccomp_load(l->spec, l->caps, &l->seccomp, err);
 }
 
@@ -387,6 +443,7 @@ int runtime_start(const struct spec *spec, const struct runtime_start *start,
 	struct launch l;
 	struct enter e = { .clone_parent = start->flags & RUNTIME_CLONE_PARENT };
 	struct cgroup *cgroup = NULL;
+	struct runtime_namespaces ns = start->ns;
 	int joined[3] = { FD_NONE, FD_NONE, FD_NONE };
 	int r = runtime__spec_check(spec, err);
 
@@ -396,8 +453,10 @@ int runtime_start(const struct spec *spec, const struct runtime_start *start,
 	l.spec = spec;
 	l.process = &spec->process;
 	l.caps = spec->process.caps;
-	if ((r = prepare_namespaces(&l, &start->ns, &e, joined, err)) < 0 ||
-	    (r = prepare(&l, start, err)) < 0 ||
+	l.uid_base = spec->idmap.base;
+	if ((r = join_user_ns(&l, &ns.user, err)) < 0 ||
+	    (r = prepare_namespaces(&l, &ns, &e, joined, err)) < 0 ||
+	    (r = prepare(&l, ns.user, start->stdio, err)) < 0 ||
 	    (r = runtime__cgroup_create(spec, &cgroup, err)) < 0)
 		goto out;
 	prepare_limits(&l, &e);
@@ -411,6 +470,8 @@ out:
 	runtime__cgroup_free(cgroup);
 	for (size_t i = 0; i < ARRAY_SIZE(joined); i++)
 		fd_close(joined[i]);
+	if (ns.user != start->ns.user)
+		fd_close(ns.user);
 	runtime__launch_done(&l);
 	return r;
 }
