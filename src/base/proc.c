@@ -66,11 +66,12 @@ pid_t proc_parent(pid_t pid)
 	return stat_field(pid, 4, &value) < 0 ? -1 : (pid_t)value;
 }
 
-/* The title. With CAP_SYS_RESOURCE the kernel can be pointed at a page of ours; without, the text
- * goes over the area where argv and environ were, which is as long as they were. */
+/* The title. With CAP_SYS_RESOURCE, and where the kernel was built for it, the kernel can be
+ * pointed at a page of ours; else the text goes over the area where argv was, and as far as it must
+ * over environ behind it: what is left of that stays to be read in /proc/PID/environ. */
 static struct {
 	char *area;
-	size_t size;
+	size_t argv_size, size;
 	char *page;
 } title;
 
@@ -88,6 +89,7 @@ void proc_title_init(int argc, char **argv)
 		end += strlen(end) + 1;
 		argv[i] = xstrdup(argv[i]);
 	}
+	title.argv_size = (size_t)(end - title.area);
 	size_t count = 0;
 	while (environ[count])
 		count++;
@@ -139,8 +141,13 @@ void proc_title(const char *format, ...)
 	(void)prctl(PR_SET_NAME, "stave"); /* cannot fail */
 	if (title_by_kernel(text, len) || !title.area || title.size < 2)
 		return;
-	memset(title.area, 0, title.size);
-	memcpy(title.area, text, len < title.size - 1 ? len : title.size - 1);
+	if (len > title.size - 1)
+		len = title.size - 1;
+	memcpy(title.area, text, len);
+	title.area[len] = '\0';
+	/* The kernel shows the whole of argv when its last byte is a NUL. */
+	if (len < title.argv_size)
+		memset(title.area + len, 0, title.argv_size - len);
 }
 
 static const struct {
