@@ -13,6 +13,16 @@
 	X(down)                                                                                    \
 	X(events)                                                                                  \
 	X(exec)                                                                                    \
+	X(image_history)                                                                           \
+	X(image_import)                                                                            \
+	X(image_inspect)                                                                           \
+	X(image_load)                                                                              \
+	X(image_ls)                                                                                \
+	X(image_prune)                                                                             \
+	X(image_rm)                                                                                \
+	X(image_save)                                                                              \
+	X(image_tag)                                                                               \
+	X(image_verify)                                                                            \
 	X(kill)                                                                                    \
 	X(logs)                                                                                    \
 	X(ls)                                                                                      \

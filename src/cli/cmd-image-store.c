@@ -1,0 +1,304 @@
+/* image ls, inspect, history, rm, prune, verify: what is in the store. */
+#include "cli/cli.h"
+#include "cli/image-use.h"
+#include "cli/listing.h"
+
+#include <stdio.h>
+
+/* --- ls --- */
+
+struct ls_args {
+	bool quiet, no_trunc, all;
+	const char *format;
+};
+
+#define LS(field) offsetof(struct ls_args, field)
+static const struct option ls_options[] = {
+	{ 'a', "all", OPTION_FLAG, LS(all), NULL, NULL, "Accepted for compatibility",
+	  OPTION_HIDDEN },
+	{ 0, "format", OPTION_TEXT, LS(format), "FORMAT", "table",
+	  "table, json, 'table TEMPLATE' or TEMPLATE", 0 },
+	{ 0, "no-trunc", OPTION_FLAG, LS(no_trunc), NULL, NULL, "Whole image ids", 0 },
+	{ 'q', "quiet", OPTION_FLAG, LS(quiet), NULL, NULL, "Only image ids", 0 },
+	{ .name = NULL },
+};
+
+static const struct listing_column columns[] = {
+	{ "REPOSITORY", "Repository" }, { "TAG", "Tag" },   { "IMAGE ID", "ID" },
+	{ "CREATED", "CreatedSince" },	{ "SIZE", "Size" }, { NULL, NULL },
+};
+
+static char *format_size(uint64_t bytes)
+{
+	static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
+	double value = (double)bytes;
+	size_t unit = 0;
+	for (; value >= 1000 && unit + 1 < ARRAY_SIZE(units); unit++)
+		value /= 1000;
+	return unit ? xasprintf("%.3g%s", value, units[unit]) : xasprintf("%uB", (unsigned)bytes);
+}
+
+static json_t *row(const struct image_info *info, bool whole_id)
+{
+	char age[AGE_TEXT], created[RFC3339_TEXT];
+	const char *hex = str_after(info->id, "sha256:");
+	cleanup_free char *id = whole_id ? xstrdup(info->id) : xstrndup(hex ? hex : info->id, 12);
+	cleanup_free char *size = format_size(info->size);
+	cleanup_free char *since = xasprintf("%s ago", format_age(now_wall() - info->created, age));
+	const char *colon = info->name ? strrchr(info->name, ':') : NULL;
+	if (colon && strchr(colon, '/'))
+		colon = NULL;
+	cleanup_free char *repository =
+		info->name ? xstrndup(info->name,
+				      colon ? (size_t)(colon - info->name) : strlen(info->name))
+			   : xstrdup("<none>");
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "Repository", repository, "Tag",
+			 colon ? colon + 1 : "<none>", "ID", id, "CreatedAt",
+			 format_rfc3339(info->created, created), "CreatedSince", since, "Size",
+			 size, "Digest", info->manifest ? info->manifest : "<none>");
+}
+
+static int ls_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
+{
+	const struct ls_args *o = options;
+	cleanup(image_store_free_cleanup) struct image_store *store = NULL;
+	cleanup(image_list_done) struct image_list list = { 0 };
+	cleanup_json json_t *rows = json_array();
+	int r = cli_image_store(cli, &store, err);
+	if (r == 0)
+		r = image_list(store, &list, err);
+	if (r < 0)
+		return r;
+	vec_each(info, &list.items) {
+		json_t *j = row(info, o->no_trunc);
+		const char *name = args->n ? args->v[0] : NULL;
+		bool wanted = !name || str_eq(info->name, name) ||
+			      str_eq(json_str(j, "Repository", NULL), name);
+		if (wanted && o->quiet)
+			printf("%s\n", json_str(j, "ID", ""));
+		wanted ? json_array_append_new(rows, j) : json_decref(j);
+	}
+	return o->quiet ? 0
+			: listing_print(&(struct listing){ .columns = columns, .rows = rows },
+					o->format, err);
+}
+
+const struct cmd cmd_image_ls = {
+	.name = "image ls",
+	.summary = "List images",
+	.args = "[REPOSITORY[:TAG]]",
+	.options = ls_options,
+	.options_size = sizeof(struct ls_args),
+	.max_args = 1,
+	.run = ls_run,
+};
+
+/* --- inspect, history --- */
+
+static int print_json(const json_t *j)
+{
+	cleanup_free char *text = json_dumps(j, JSON_INDENT(4) | JSON_ENCODE_ANY);
+	printf("%s\n", text);
+	return 0;
+}
+
+static int inspect_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
+{
+	cleanup(image_store_free_cleanup) struct image_store *store = NULL;
+	cleanup_json json_t *all = json_array();
+	(void)options;
+	int r = cli_image_store(cli, &store, err);
+	for (size_t i = 0; r == 0 && i < args->n; i++) {
+		cleanup_image struct image image = { 0 };
+		r = image_find(store, args->v[i], &image, err);
+		if (r == 0)
+			json_array_append_new(all, image_inspect(&image));
+	}
+	return r < 0 ? r : print_json(all);
+}
+
+const struct cmd cmd_image_inspect = {
+	.name = "image inspect",
+	.summary = "Everything about images, as JSON",
+	.args = "IMAGE...",
+	.min_args = 1,
+	.max_args = ARGS_ANY,
+	.run = inspect_run,
+};
+
+struct history_args {
+	const char *format;
+};
+static const struct option history_options[] = {
+	{ 0, "format", OPTION_TEXT, offsetof(struct history_args, format), "FORMAT", "table",
+	  "table, json, 'table TEMPLATE' or TEMPLATE", 0 },
+	{ .name = NULL },
+};
+static const struct listing_column history_columns[] = {
+	{ "IMAGE", "Id" },  { "CREATED", "Created" }, { "CREATED BY", "CreatedBy" },
+	{ "SIZE", "Size" }, { "COMMENT", "Comment" }, { NULL, NULL },
+};
+
+static int history_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
+{
+	const struct history_args *o = options;
+	cleanup(image_store_free_cleanup) struct image_store *store = NULL;
+	cleanup_image struct image image = { 0 };
+	int r = cli_image_store(cli, &store, err);
+	if (r == 0)
+		r = image_find(store, args->v[0], &image, err);
+	if (r < 0)
+		return r;
+	cleanup_json json_t *rows = image_history(store, &image);
+	return listing_print(&(struct listing){ .columns = history_columns, .rows = rows },
+			     o->format, err);
+}
+
+const struct cmd cmd_image_history = {
+	.name = "image history",
+	.summary = "The steps an image was made by",
+	.args = "IMAGE",
+	.options = history_options,
+	.options_size = sizeof(struct history_args),
+	.min_args = 1,
+	.max_args = 1,
+	.run = history_run,
+};
+
+/* --- rm, prune --- */
+
+struct rm_args {
+	bool force;
+};
+static const struct option rm_options[] = {
+	{ 'f', "force", OPTION_FLAG, offsetof(struct rm_args, force), NULL, NULL,
+	  "Remove the name even when containers use the image", 0 },
+	{ .name = NULL },
+};
+
+static void print_removed(const struct strv *untagged, const struct strv *deleted)
+{
+	for (size_t i = 0; i < untagged->n; i++)
+		printf("Untagged: %s\n", untagged->v[i]);
+	for (size_t i = 0; i < deleted->n; i++)
+		printf("Deleted: %s\n", deleted->v[i]);
+}
+
+/* The last name of an image that a container uses is not taken from it. */
+static int check_unused(struct image_store *store, const char *name, const struct image_use *use,
+			struct err *err)
+{
+	cleanup_image struct image image = { 0 };
+	int r = image_find(store, name, &image, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; image.names.n < 2 && i < use->containers.n; i++) {
+		const char *container = str_after(use->containers.v[i], image.id);
+		if (container)
+			return err_new(err, ERR_CONFLICT, EBUSY,
+				       "image '%s' is used by container '%s' (-f removes its name)",
+				       name, container + 1);
+	}
+	return 0;
+}
+
+static int rm_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
+{
+	const struct rm_args *o = options;
+	cleanup(image_store_free_cleanup) struct image_store *store = NULL;
+	cleanup(image_use_done) struct image_use use = { 0 };
+	int r = cli_image_store(cli, &store, err);
+	if (r == 0)
+		r = image_use_load(cli, &use, err);
+	for (size_t i = 0; r == 0 && i < args->n; i++) {
+		cleanup_strv struct strv untagged = { 0 }, deleted = { 0 };
+		if (!o->force)
+			r = check_unused(store, args->v[i], &use, err);
+		if (r == 0)
+			r = image_remove(store, args->v[i], o->force, &use.layers, &untagged,
+					 &deleted, err);
+		print_removed(&untagged, &deleted);
+	}
+	return r;
+}
+
+const struct cmd cmd_image_rm = {
+	.name = "image rm",
+	.summary = "Remove images",
+	.args = "IMAGE...",
+	.options = rm_options,
+	.options_size = sizeof(struct rm_args),
+	.min_args = 1,
+	.max_args = ARGS_ANY,
+	.run = rm_run,
+};
+
+struct prune_args {
+	bool all, force;
+};
+static const struct option prune_options[] = {
+	{ 'a', "all", OPTION_FLAG, offsetof(struct prune_args, all), NULL, NULL,
+	  "Remove all images that no container uses, not only those without a name", 0 },
+	{ 'f', "force", OPTION_FLAG, offsetof(struct prune_args, force), NULL, NULL,
+	  "Accepted for compatibility: stave asks nothing", OPTION_HIDDEN },
+	{ .name = NULL },
+};
+
+static int prune_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
+{
+	const struct prune_args *o = options;
+	cleanup(image_store_free_cleanup) struct image_store *store = NULL;
+	cleanup(image_use_done) struct image_use use = { 0 };
+	cleanup_strv struct strv untagged = { 0 }, deleted = { 0 };
+	uint64_t freed = 0;
+	(void)args;
+	int r = cli_image_store(cli, &store, err);
+	if (r == 0)
+		r = image_use_load(cli, &use, err);
+	if (r == 0)
+		r = image_prune(store, o->all, &use.ids, &use.layers, &untagged, &deleted, &freed,
+				err);
+	if (r < 0)
+		return r;
+	print_removed(&untagged, &deleted);
+	cleanup_free char *size = format_size(freed);
+	printf("Total reclaimed space: %s\n", size);
+	return 0;
+}
+
+const struct cmd cmd_image_prune = {
+	.name = "image prune",
+	.summary = "Remove images that are not used",
+	.options = prune_options,
+	.options_size = sizeof(struct prune_args),
+	.run = prune_run,
+};
+
+/* --- verify --- */
+
+static int verify_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
+{
+	cleanup(image_store_free_cleanup) struct image_store *store = NULL;
+	cleanup_strv struct strv damaged = { 0 };
+	struct image_progress progress = { 0 };
+	(void)options;
+	(void)args;
+	int r = cli_image_store(cli, &store, err);
+	if (r == 0)
+		r = image_verify(store, &progress, &damaged, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < damaged.n; i++)
+		printf("damaged: %s\n", damaged.v[i]);
+	if (damaged.n)
+		return err_new(err, ERR_INPUT, EBADMSG,
+			       "%zu damaged blobs: load or pull their images again", damaged.n);
+	printf("every blob is what its digest says\n");
+	return 0;
+}
+
+const struct cmd cmd_image_verify = {
+	.name = "image verify",
+	.summary = "Read every blob and check it against its digest",
+	.run = verify_run,
+};

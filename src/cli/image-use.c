@@ -1,0 +1,43 @@
+/* What must stay in the store. */
+#include "cli/image-use.h"
+
+static void add(struct cli *cli, const struct container *c, struct image_use *use)
+{
+	cleanup_spec struct spec spec = { 0 };
+	cleanup_err struct err err = ERR_INIT;
+	if (c->image_id && !strv_has(&use->ids, c->image_id))
+		strv_add(&use->ids, c->image_id);
+	strv_addf(&use->containers, "%s %s", c->image_id ? c->image_id : "", c->name);
+	/* A container that goes away meanwhile needs nothing. */
+	if (state_spec_load(&cli->paths, c, &spec, &err) < 0)
+		return;
+	for (size_t i = 0; i < spec.layers.n; i++)
+		if (!strv_has(&use->layers, spec.layers.v[i]))
+			strv_add(&use->layers, spec.layers.v[i]);
+}
+
+int image_use_load(struct cli *cli, struct image_use *ret, struct err *err)
+{
+	cleanup_strv struct strv projects = { 0 };
+	struct image_use use = { 0 };
+	int r = state_projects(&cli->paths, &projects, err);
+	for (size_t i = 0; r >= 0 && i < projects.n; i++) {
+		cleanup_containers struct containers found = { 0 };
+		r = state_containers(&cli->paths, projects.v[i], &found, err);
+		vec_each(c, &found.items)
+			add(cli, *c, &use);
+	}
+	if (r < 0) {
+		image_use_done(&use);
+		return r;
+	}
+	*ret = use;
+	return 0;
+}
+
+void image_use_done(struct image_use *use)
+{
+	strv_done(&use->ids);
+	strv_done(&use->layers);
+	strv_done(&use->containers);
+}
