@@ -76,9 +76,7 @@ struct import_args {
 
 static const struct option import_options[] = {
 	{ 'c', "change", OPTION_LIST, offsetof(struct import_args, changes), "INSTRUCTION", NULL,
-	  "A Dockerfile instruction to apply: CMD, ENTRYPOINT, ENV, EXPOSE, USER, VOLUME, WORKDIR, "
-	  "...",
-	  0 },
+	  "A Dockerfile instruction to apply (CMD, ENV, EXPOSE, USER, VOLUME and so on)", 0 },
 	{ 'm', "message", OPTION_TEXT, offsetof(struct import_args, message), "TEXT", NULL,
 	  "Comment in the image's history", 0 },
 	{ .name = NULL },
