@@ -2,12 +2,13 @@
 #include "base/fs.h"
 #include "cli/cli.h"
 #include "compose/config.h"
+#include "compose/explain.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 
 struct config_args {
-	const char *format, *hash, *output;
+	const char *format, *hash, *output, *explain;
 	bool environment, images, models, networks, profiles, services, variables, volumes;
 	bool no_consistency, no_env_resolution, no_interpolate, no_normalize, no_path_resolution;
 	bool quiet, lock_image_digests, resolve_image_digests;
@@ -20,6 +21,8 @@ struct config_args {
 	}
 static const struct option config_options[] = {
 	FLAG("environment", environment, "Print environment used for interpolation"),
+	{ 0, "explain", OPTION_TEXT, O(explain), "PATH", NULL,
+	  "Show where a value comes from (services.web.environment.URL) and what it replaced", 0 },
 	{ 0, "format", OPTION_TEXT, O(format), "FORMAT", NULL, "yaml or json", 0 },
 	{ 0, "hash", OPTION_TEXT, O(hash), "SERVICES", NULL,
 	  "Print the service config hash, one per line (\"*\": of all)", 0 },
@@ -135,6 +138,28 @@ static int list_variables(struct compose_result *r, const struct config_args *o,
 	return 0;
 }
 
+static int print_explanation(struct compose_result *r, const struct config_args *o, struct err *err)
+{
+	cleanup_json json_t *steps = explain_path(r, o->explain, err);
+	size_t i;
+	json_t *step;
+	if (!steps)
+		return -err->no;
+	if (str_eq(o->format, "json")) {
+		cleanup_free char *text = config_text(steps, false, false);
+		puts(text);
+		return 0;
+	}
+	json_array_foreach(steps, i, step) {
+		cleanup_free char *value =
+			json_dumps(json_object_get(step, "value"), JSON_ENCODE_ANY | JSON_COMPACT);
+		const char *place = json_str(step, "place", "");
+		printf("%-12s %s%s%s%s\n", json_str(step, "how", ""), value, *place ? "  (" : "",
+		       place, *place ? ")" : "");
+	}
+	return 0;
+}
+
 static int print_document(struct compose_result *r, const struct config_args *o, struct err *err)
 {
 	bool yaml = !o->format || strcmp(o->format, "yaml") == 0;
@@ -171,6 +196,8 @@ static int config_run(struct cli *cli, void *options, const struct strv *args, s
 			print = listings[i].print;
 	if (!print && o->hash)
 		print = list_hashes;
+	if (o->explain)
+		print = print_explanation;
 	if (o->format && strcmp(o->format, "yaml") != 0 && strcmp(o->format, "json") != 0)
 		return err_usage(err, "invalid value '%s' for '--format': expected yaml or json",
 				 o->format);
@@ -194,6 +221,11 @@ static int config_run(struct cli *cli, void *options, const struct strv *args, s
 	struct compose_result result;
 	int r = compose_load(&load, &result, err);
 	cli_print_diagnostics(cli, &result.diagnostics);
+	if (r < 0 && str_eq(o->format, "json")) {
+		cleanup_json json_t *errors = config_diagnostics(&result.diagnostics);
+		cleanup_free char *text = config_text(errors, false, false);
+		puts(text);
+	}
 	if (r >= 0)
 		r = print ? print(&result, o, err) : print_document(&result, o, err);
 	compose_result_done(&result);

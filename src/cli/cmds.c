@@ -11,6 +11,7 @@
 	X(create)                                                                                  \
 	X(docker_cli_plugin_metadata)                                                              \
 	X(down)                                                                                    \
+	X(env)                                                                                     \
 	X(events)                                                                                  \
 	X(exec)                                                                                    \
 	X(image_history)                                                                           \

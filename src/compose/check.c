@@ -3,6 +3,7 @@
 #include "compose/pass.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 
 struct scope {
 	struct compose_model *m;
@@ -90,9 +91,33 @@ static void check_container_name(struct scope *s, const struct node *service, co
 	const struct node *n = map_at(service, "container_name");
 	if (!node_str(n) || strchr(n->text, '$'))
 		return;
-	if (strspn(n->text, ".") == n->n)
-		complain(s->m, n->where, path, "%s.container_name: '%s' is not a name", path,
-			 n->text);
+	bool fits = false;
+	for (const char *p = n->text; *p && !fits; p++)
+		fits = isalnum((unsigned char)p[0]) && p[1] &&
+		       (isalnum((unsigned char)p[1]) || strchr("_.-", p[1]));
+	if (!fits)
+		complain(s->m, n->where, path,
+			 "%s.container_name: '%s' is not a name: two or more of [a-zA-Z0-9_.-], "
+			 "beginning with a letter or digit",
+			 path, n->text);
+}
+
+static void check_pull_policy(struct scope *s, const struct node *service, const char *path)
+{
+	static const char *const words[] = { "always",	       "never",	  "build",
+					     "if_not_present", "missing", "refresh",
+					     "daily",	       "weekly",  NULL };
+	const struct node *n = map_at(service, "pull_policy");
+	if (!node_str(n) || strchr(n->text, '$'))
+		return;
+	for (const char *const *w = words; *w; w++)
+		if (strstr(n->text, *w))
+			return;
+	const char *every = str_after(n->text, "every_");
+	if (every && isdigit((unsigned char)*every))
+		return;
+	diagnose(s->m, SEVERITY_ERROR, n->where, path, nearest_hint(s->m, n->text, words),
+		 "%s.pull_policy: '%s' is not a policy", path, n->text);
 }
 
 static void check_service(struct scope *s, const struct node *n, const char *path,
@@ -107,6 +132,7 @@ static void check_service(struct scope *s, const struct node *n, const char *pat
 	check_requests(s, map_at(reservations, "devices"), path);
 	check_text(s, n, path);
 	check_container_name(s, n, path);
+	check_pull_policy(s, n, path);
 }
 
 int pass_check(struct compose_model *m, const struct node *root)

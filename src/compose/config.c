@@ -103,6 +103,38 @@ int config_hashes(const struct compose_result *result, const struct strv *servic
 	return 0;
 }
 
+static json_t *mark_json(const struct mark *mark)
+{
+	json_t *j = json_object();
+	json_put_str(j, "file", mark->file);
+	if (mark->line)
+		json_put(j, "line", json_integer(mark->line));
+	if (mark->line)
+		json_put(j, "column", json_integer(mark->column));
+	return j;
+}
+
+json_t *config_diagnostics(const struct diagnostics *diagnostics)
+{
+	static const char *const severities[] = {
+		[SEVERITY_ERROR] = "error", [SEVERITY_WARNING] = "warning", [SEVERITY_NOTE] = "note"
+	};
+	json_t *list = json_array();
+	vec_each(d, &diagnostics->items) {
+		json_t *j = mark_json(&d->mark), *chain = json_array();
+		json_put_str(j, "severity", severities[d->severity]);
+		json_put_str(j, "message", d->message);
+		json_put_str(j, "hint", d->hint);
+		json_put_str(j, "path", d->path);
+		json_put_str(j, "source", d->source);
+		vec_each(step, &d->chain)
+			json_array_append_new(chain, mark_json(step));
+		json_put(j, "chain", chain);
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
 char *config_text(const json_t *document, bool yaml, bool escape)
 {
 	cleanup_free char *text =

@@ -19,6 +19,9 @@ json_t *config_variables(const struct compose_result *result);
 /* "service hash" lines for the named services (empty: all). Fails with NOT_FOUND. */
 int config_hashes(const struct compose_result *result, const struct strv *services,
 		  struct strv *out, struct err *err);
+/* Diagnostics as data: a list of {severity, message, hint, path, file, line, column, source,
+ * chain}. New reference. */
+json_t *config_diagnostics(const struct diagnostics *diagnostics);
 /* A document as JSON (indented) or YAML text; owned. With escape, a dollar sign is doubled, so that
  * the text can be read as a Compose file again. */
 char *config_text(const json_t *document, bool yaml, bool escape);

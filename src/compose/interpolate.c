@@ -30,7 +30,9 @@ static void missing(void *data, const char *name, const struct template_use *use
 	struct site *site = data;
 	if (map_has(&site->m->unset, name))
 		return;
-	map_set(&site->m->unset, name, site->m);
+	struct where *at = arena_alloc(site->m->arena, sizeof(*at));
+	*at = inside(site->node, use->at);
+	map_set(&site->m->unset, name, at);
 	cleanup_free char *hint = NULL;
 	if (use->at > 0 && !use->braced)
 		hint = xstrdup("for a dollar sign that stands for itself, write '$$'");

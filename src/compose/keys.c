@@ -41,7 +41,7 @@ static const struct shape ulimit = { .kinds = K_INT | K_STR | K_MAP,
 				     .flags = SHAPE_X,
 				     .keys = ulimit_keys,
 				     .required = LIST("soft", "hard") };
-static const struct shape ulimits = { .kinds = K_MAP, .flags = SHAPE_LOWER, .each = &ulimit };
+static const struct shape ulimits = { .kinds = K_MAP, .each = &ulimit };
 
 static const struct key file_keys[] = {
 	{ "source", &string, OUT_STRING }, { "target", &string, OUT_STRING },
@@ -582,7 +582,7 @@ static const struct shape ipam_configs = { .kinds = K_LIST, .items = &ipam_confi
 static const struct key ipam_keys[] = {
 	{ "driver", &string, OUT_STRING },
 	{ "config", &ipam_configs, OUT_OBJECTS, .merge = MERGE_IPAM },
-	{ "options", &addresses, OUT_LABELS },
+	{ "options", &addresses, OUT_NONE }, /* not part of Compose's model */
 	{ NULL },
 };
 static const struct shape ipam = { .kinds = K_MAP, .flags = SHAPE_X, .keys = ipam_keys };

@@ -134,7 +134,6 @@ enum {
 	SHAPE_UNIQUE = 1u << 1,	 /* a list without doubles */
 	SHAPE_OPEN = 1u << 2,	 /* any other key is allowed, unchecked */
 	SHAPE_NAMES = 1u << 3,	 /* keys of `each` are [a-zA-Z0-9._-]+ */
-	SHAPE_LOWER = 1u << 4,	 /* keys of `each` are [a-z]+ */
 	SHAPE_NOT_NEG = 1u << 5, /* numbers from 0 up */
 };
 

@@ -39,7 +39,7 @@ struct compose_model {
 	struct strv profiles;
 	struct map env;	      /* name -> const char *: shell, then --env-file or .env */
 	struct map env_where; /* name -> struct where *: those that came from a file */
-	struct map unset;     /* variables that have been warned about */
+	struct map unset;     /* variables that have been warned about -> struct where * */
 	struct map parsed;    /* path -> documents that wait for load_set */
 
 	struct node *tree;  /* merged, canonical short forms; normalised unless asked not to */

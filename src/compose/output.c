@@ -28,13 +28,13 @@ static json_t *bad(struct printer *p, const struct node *n, const char *wanted)
 	return NULL;
 }
 
-static void remember(struct printer *p, const struct node *n)
+static void remember(struct printer *p, struct where where)
 {
-	if (!p->places || !n->where.line || !p->path.len)
+	if (!p->places || !where.line || !p->path.len)
 		return;
-	const struct source *s = &p->m->sources.v[n->where.file];
+	const struct source *s = &p->m->sources.v[where.file];
 	char place[512];
-	snprintf(place, sizeof(place), "%s:%u", s->name, n->where.line);
+	snprintf(place, sizeof(place), "%s:%u", s->name, where.line);
 	json_object_set_new_nocheck(p->places, str_text(&p->path), json_string_nocheck(place));
 }
 
@@ -269,11 +269,11 @@ static json_t *out_test(struct printer *p, const struct node *n, const struct ke
 	return list;
 }
 
-static void put_pair(struct printer *p, json_t *map, const char *key, const struct node *n,
+static void put_pair(struct printer *p, json_t *map, const char *key, struct where where,
 		     json_t *value)
 {
 	size_t before = enter(p, key);
-	remember(p, n);
+	remember(p, where);
 	leave(p, before);
 	json_object_set_new_nocheck(map, key, value);
 }
@@ -285,7 +285,7 @@ static json_t *pairs(struct printer *p, const struct node *n, bool nulls)
 	json_t *map = json_object();
 	if (n->kind == NODE_MAP)
 		map_each_entry(e, n) put_pair(
-			p, map, e->key, e->value,
+			p, map, e->key, e->where,
 			nulls && e->value->kind == NODE_NULL ? json_null() : text_json(e->value));
 	else if (n->kind == NODE_LIST)
 		list_each(item, n)
@@ -296,7 +296,7 @@ static json_t *pairs(struct printer *p, const struct node *n, bool nulls)
 				continue;
 			char *key = arena_strndup(p->m->arena, text,
 						  equals ? (size_t)(equals - text) : (*item)->n);
-			put_pair(p, map, key, *item,
+			put_pair(p, map, key, (*item)->where,
 				 equals	 ? json_string_nocheck(equals + 1)
 				 : nulls ? json_null()
 					 : json_string(""));
@@ -377,7 +377,7 @@ static json_t *out_objects(struct printer *p, const struct node *n, const struct
 		char index[24];
 		snprintf(index, sizeof(index), "%zu", i);
 		size_t before = enter(p, index);
-		remember(p, n->items[i]);
+		remember(p, n->items[i]->where);
 		json_array_append_new(list, print_map(p, n->items[i], key->shape->items));
 		leave(p, before);
 	}
@@ -392,7 +392,7 @@ static json_t *out_object_map(struct printer *p, const struct node *n, const str
 	map_each_entry(e, n)
 	{
 		size_t before = enter(p, e->key);
-		remember(p, e->value->where.line ? e->value : n);
+		remember(p, e->where.line ? e->where : n->where);
 		json_object_set_new_nocheck(map, e->key,
 					    e->value->kind == NODE_MAP
 						    ? print_map(p, e->value, key->shape->each)
@@ -441,7 +441,7 @@ static json_t *out_ulimits(struct printer *p, const struct node *n, const struct
 	{
 		json_t *value = ulimit(p, e->value);
 		if (value)
-			put_pair(p, map, e->key, e->value, value);
+			put_pair(p, map, e->key, e->where, value);
 	}
 	return map;
 }
@@ -509,7 +509,7 @@ static json_t *print_map(struct printer *p, const struct node *map, const struct
 		json_t *value = outs[k->out](p, e ? e->value : NULL, k);
 		if (value) {
 			if (e)
-				remember(p, e->value->where.line ? e->value : map);
+				remember(p, e->where.line ? e->where : map->where);
 			json_object_set_new_nocheck(j, k->name, value);
 		}
 		leave(p, before);

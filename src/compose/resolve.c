@@ -90,6 +90,18 @@ static const char *lookup(void *data, const char *name)
 	return value ? value : json_string_value(json_object_get(s->own, name));
 }
 
+/* The commonest trap of all: env_file is for the container, not for ${...} in the Compose file. */
+static void warn_env_file(struct compose_model *m, const char *name, const char *file,
+			  uint32_t line)
+{
+	const struct where *where = map_get(&m->unset, name);
+	if (where)
+		diagnose(m, SEVERITY_WARNING, *where, NULL,
+			 "put it into .env, or name the file with --env-file",
+			 "'%s' is set in '%s' (line %u), but env_file has no part in interpolation",
+			 name, file, line);
+}
+
 static int read_env_file(struct env_scope *s, const char *service, const char *path, bool raw,
 			 bool required, json_t *into, json_t *places)
 {
@@ -111,6 +123,7 @@ static int read_env_file(struct env_scope *s, const char *service, const char *p
 	vec_each(e, &d.entries) {
 		if (r < 0 || !e->value)
 			continue;
+		warn_env_file(m, e->name, shown, e->line);
 		json_object_set_new_nocheck(into, e->name, json_string_nocheck(e->value));
 		char key[300], place[512];
 		snprintf(key, sizeof(key), "environment.%s", e->name);
@@ -327,5 +340,6 @@ int resolve_project(struct compose_model *m, json_t *places)
 	select_services(m);
 	resolve_services(m, places);
 	prune(m);
+	find_traps(m);
 	return model_failed(m) ? -1 : 0;
 }

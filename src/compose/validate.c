@@ -108,8 +108,6 @@ static bool name_fits(const char *name, unsigned flags)
 		unsigned char ch = *p;
 		if (flags & SHAPE_NAMES && !isalnum(ch) && !strchr("._-", ch))
 			return false;
-		if (flags & SHAPE_LOWER && !islower(ch))
-			return false;
 	}
 	return true;
 }
@@ -119,9 +117,9 @@ static void check_name(struct check *c, const struct entry *e, const struct shap
 {
 	struct trail at = { trail, e->key, 0 };
 	char *path = trail_text(c->m->arena, &at);
-	if (s->flags & (SHAPE_NAMES | SHAPE_LOWER) && !name_fits(e->key, s->flags))
-		complain(c->m, e->where, path, "'%s' is not a name%s", e->key,
-			 s->flags & SHAPE_NAMES ? ": letters, digits, '.', '_' and '-' only" : "");
+	if (s->flags & SHAPE_NAMES && !name_fits(e->key, s->flags))
+		complain(c->m, e->where, path,
+			 "'%s' is not a name: letters, digits, '.', '_' and '-' only", e->key);
 	else if (s->flags & SHAPE_NAMES && strspn(e->key, ".") == strlen(e->key))
 		complain(c->m, e->where, path, "'%s' is not a name: it has only dots", e->key);
 	else if (!*e->key)
