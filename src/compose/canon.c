@@ -86,8 +86,7 @@ static struct node *canon_pairs(struct canon_run *c, struct node *n, bool bare_a
 	if (list->kind != NODE_LIST)
 		return n;
 	struct node *map = made_map(c, n);
-	list_each(item, list)
-	{
+	list_each(item, list) {
 		const char *text = node_str(*item), *equals = text ? strchr(text, '=') : NULL;
 		struct where where = (*item)->where;
 		if (!text || (!equals && !bare_allowed)) {
@@ -115,15 +114,15 @@ static struct node *canon_depends(struct canon_run *c, struct node *n, const str
 {
 	struct arena *a = c->m->arena;
 	if (n->kind == NODE_MAP) {
-		map_each_entry(e, n) if (e->value->kind == NODE_MAP)
-			put_true(c, e->value, "required", e->where);
+		map_each_entry(e, n)
+			if (e->value->kind == NODE_MAP)
+				put_true(c, e->value, "required", e->where);
 		return n;
 	}
 	if (n->kind != NODE_LIST)
 		return n;
 	struct node *map = made_map(c, n);
-	list_each(item, n)
-	{
+	list_each(item, n) {
 		if (!node_str(*item))
 			continue;
 		struct node *one = made_map(c, *item);
@@ -143,8 +142,7 @@ static struct node *canon_env_file(struct canon_run *c, struct node *n, const st
 		list_add(a, list, n);
 	}
 	if (list->kind == NODE_LIST)
-		list_each(item, list)
-		{
+		list_each(item, list) {
 			*item = wrap(c, *item, "path");
 			if ((*item)->kind == NODE_MAP)
 				put_true(c, *item, "required", (*item)->where);
@@ -177,9 +175,10 @@ static struct node *canon_names(struct canon_run *c, struct node *n, const struc
 	if (n->kind != NODE_LIST)
 		return n;
 	struct node *map = made_map(c, n);
-	list_each(item, n) if (node_str(*item))
-		map_put(c->m->arena, map, (*item)->text, node_null(c->m->arena, (*item)->where),
-			(*item)->where);
+	list_each(item, n)
+		if (node_str(*item))
+			map_put(c->m->arena, map, (*item)->text,
+				node_null(c->m->arena, (*item)->where), (*item)->where);
 	return map;
 }
 
@@ -189,8 +188,7 @@ static struct node *canon_ports(struct canon_run *c, struct node *n, const struc
 		return n;
 	struct node *out = node_list(c->m->arena, n->where);
 	size_t i = 0;
-	list_each(item, n)
-	{
+	list_each(item, n) {
 		struct trail at = { trail, NULL, i++ };
 		cleanup_str struct str error = STR_INIT_MAX(4096);
 		if ((*item)->kind >= NODE_LIST || (*item)->kind == NODE_NULL)
@@ -266,15 +264,13 @@ static struct node *canon_watch(struct canon_run *c, struct node *n, const struc
 	if (n->kind != NODE_LIST)
 		return n;
 	struct node *out = node_list(c->m->arena, n->where);
-	list_each(item, n)
-	{
+	list_each(item, n) {
 		struct node *paths = map_at(*item, "path");
 		if (!node_is(paths, NODE_LIST)) {
 			list_add(c->m->arena, out, *item);
 			continue;
 		}
-		list_each(path, paths)
-		{
+		list_each(path, paths) {
 			struct node *one = node_clone(c->m->arena, *item);
 			map_put(c->m->arena, one, "path", *path, (*path)->where);
 			list_add(c->m->arena, out, one);
@@ -307,8 +303,7 @@ static void walk_items(struct canon_run *c, struct node *n, const struct key *k,
 			n->items[i] = fn(c, n->items[i], &at);
 		}
 	else if (n->kind == NODE_MAP)
-		map_each_entry(e, n)
-		{
+		map_each_entry(e, n) {
 			struct trail at = { trail, e->key, 0 };
 			e->value = fn(c, e->value, &at);
 		}
@@ -328,8 +323,7 @@ static void walk(struct canon_run *c, struct node *n, const struct shape *shape,
 	}
 	if (n->kind != NODE_MAP)
 		return;
-	map_each_entry(e, n)
-	{
+	map_each_entry(e, n) {
 		const struct key *k = shape_key(shape, e->key);
 		struct trail at = { trail, e->key, 0 };
 		if (k && k->canon)

@@ -41,10 +41,11 @@ static void check_volume(struct scope *s, const struct node *n, const char *path
 	const struct node *external = map_at(n, "external");
 	if (!node_is(external, NODE_BOOL) || !external->flag)
 		return;
-	map_each_entry(e, n) if (strcmp(e->key, "name") != 0 && strcmp(e->key, "external") != 0 &&
-				 !str_starts(e->key, "x-"))
-		complain(s->m, e->where, path, "%s is external: '%s' cannot be set here", path,
-			 e->key);
+	map_each_entry(e, n)
+		if (strcmp(e->key, "name") != 0 && strcmp(e->key, "external") != 0 &&
+		    !str_starts(e->key, "x-"))
+			complain(s->m, e->where, path, "%s is external: '%s' cannot be set here",
+				 path, e->key);
 }
 
 static void check_port(struct scope *s, const struct node *port, const char *path)
@@ -59,10 +60,11 @@ static void check_port(struct scope *s, const struct node *port, const char *pat
 static void check_requests(struct scope *s, const struct node *list, const char *path)
 {
 	if (node_is(list, NODE_LIST))
-		list_each(item, list) if (map_at(*item, "device_ids") && map_at(*item, "count") &&
-					  !map_at(*item, "count")->made)
-			complain(s->m, (*item)->where, path,
-				 "%s: 'count' and 'device_ids' exclude each other", path);
+		list_each(item, list)
+			if (map_at(*item, "device_ids") && map_at(*item, "count") &&
+			    !map_at(*item, "count")->made)
+				complain(s->m, (*item)->where, path,
+					 "%s: 'count' and 'device_ids' exclude each other", path);
 }
 
 static void check_text(struct scope *s, const struct node *service, const char *path)
@@ -78,11 +80,12 @@ static void check_text(struct scope *s, const struct node *service, const char *
 				complain(s->m, items[k]->where, path,
 					 "%s.%s holds a control character", path, keys[i]);
 		if (node_is(n, NODE_MAP))
-			map_each_entry(e, n) if (!str_utf8(e->key, strlen(e->key), true) ||
-						 (node_str(e->value) &&
-						  !str_utf8(e->value->text, e->value->n, true)))
-				complain(s->m, e->where, path, "%s.%s holds a control character",
-					 path, keys[i]);
+			map_each_entry(e, n)
+				if (!str_utf8(e->key, strlen(e->key), true) ||
+				    (node_str(e->value) &&
+				     !str_utf8(e->value->text, e->value->n, true)))
+					complain(s->m, e->where, path,
+						 "%s.%s holds a control character", path, keys[i]);
 	}
 }
 
@@ -127,7 +130,8 @@ static void check_service(struct scope *s, const struct node *n, const char *pat
 			  *reservations =
 				  map_at(map_at(map_at(n, "deploy"), "resources"), "reservations");
 	if (node_is(ports, NODE_LIST))
-		list_each(item, ports) check_port(s, *item, path);
+		list_each(item, ports)
+			check_port(s, *item, path);
 	check_requests(s, map_at(n, "gpus"), path);
 	check_requests(s, map_at(reservations, "devices"), path);
 	check_text(s, n, path);
@@ -152,9 +156,12 @@ int pass_check(struct compose_model *m, const struct node *root)
 		const struct node *map = map_at(root, checks[i].section);
 		if (!node_is(map, NODE_MAP))
 			continue;
-		map_each_entry(e, map) if (e->value->kind == NODE_MAP) checks[i].fn(
-			&s, e->value, arena_printf(m->arena, "%s.%s", checks[i].section, e->key),
-			e->where);
+		map_each_entry(e, map)
+			if (e->value->kind == NODE_MAP)
+				checks[i].fn(
+					&s, e->value,
+					arena_printf(m->arena, "%s.%s", checks[i].section, e->key),
+					e->where);
 	}
 	return m->diagnostics->errors == errors ? 0 : -1;
 }

@@ -16,8 +16,9 @@ static struct node *name_in_files(struct compose_model *m)
 		if (!docs)
 			return NULL;
 		map_set(&m->parsed, m->files.v[i], docs);
-		list_each(doc, docs) if (node_str(map_at(*doc, "name"))) found =
-			map_at(*doc, "name");
+		list_each(doc, docs)
+			if (node_str(map_at(*doc, "name")))
+				found = map_at(*doc, "name");
 	}
 	if (found && !m->options->no_interpolate && strchr(found->text, '$')) {
 		struct node *box = node_map(m->arena, found->where);

@@ -14,7 +14,8 @@ void config_names(const struct compose_result *result, const char *section, stru
 		json_object_foreach(json_object_get(m->canonical, section), name, value)
 			strv_add(out, name);
 	else if (node_is(map, NODE_MAP))
-		map_each_entry(e, map) strv_add(out, e->key);
+		map_each_entry(e, map)
+			strv_add(out, e->key);
 	strv_sort(out);
 }
 
@@ -78,9 +79,11 @@ static void find_uses(const struct node *n, json_t *all)
 	if (n->kind == NODE_STRING)
 		template_uses(n->text, n->n, add_use, all);
 	else if (n->kind == NODE_LIST)
-		list_each(item, n) find_uses(*item, all);
+		list_each(item, n)
+			find_uses(*item, all);
 	else if (n->kind == NODE_MAP)
-		map_each_entry(e, n) find_uses(e->value, all);
+		map_each_entry(e, n)
+			find_uses(e->value, all);
 }
 
 json_t *config_variables(const struct compose_result *result)

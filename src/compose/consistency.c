@@ -40,9 +40,9 @@ static struct where item_where(struct consistency *c, const char *key, const cha
 	if (e && e->where.line)
 		return e->where;
 	if (node_is(value, NODE_LIST))
-		list_each(one,
-			  value) if (str_eq(node_str(map_at(*one, "source")), item)) return (*one)
-			->where;
+		list_each(one, value)
+			if (str_eq(node_str(map_at(*one, "source")), item))
+				return (*one)->where;
 	return service_where(c->m, c->name, key);
 }
 

@@ -40,8 +40,10 @@ static const struct node *list_step(const struct node *list, const char *step)
 	uint64_t index;
 	if (parse_u64(step, 0, UINT32_MAX, &index) == 0)
 		return index < list->n ? list->items[index] : NULL;
-	list_each(item, list) if (node_str(*item) && strncmp((*item)->text, step, len) == 0 &&
-				  ((*item)->text[len] == '=' || !(*item)->text[len])) return *item;
+	list_each(item, list)
+		if (node_str(*item) && strncmp((*item)->text, step, len) == 0 &&
+		    ((*item)->text[len] == '=' || !(*item)->text[len]))
+			return *item;
 	return NULL;
 }
 
@@ -129,6 +131,14 @@ static void add_source(struct env_list *l, const char *name, json_t *value, cons
 	json_array_append_new(list, one);
 }
 
+/* The value in an item NAME=value of a list; the text itself when it is no such item. */
+static const char *without_name(struct arena *a, const struct node *n, const char *name)
+{
+	const char *text = node_text(a, n);
+	const char *rest = n->kind == NODE_STRING ? str_after(text, name) : NULL;
+	return rest && *rest == '=' ? rest + 1 : text;
+}
+
 static void add_own(struct env_list *l, const char *name, const struct node *value,
 		    struct where where)
 {
@@ -141,16 +151,14 @@ static void add_own(struct env_list *l, const char *name, const struct node *val
 			   arena_printf(l->m->arena, "the shell or .env, by way of %s", place));
 	else
 		add_source(l, name, bare ? json_null() : json_string_nocheck(text), place);
-	for (const struct node *old = value ? value->was : NULL; old; old = old->was)
-		if (old->where.file != where.file || old->where.line != where.line) {
-			const char *was = node_text(l->m->arena, old);
-			const char *equals = old->kind == NODE_STRING ? strchr(was, '=') : NULL;
-			size_t len = strlen(name);
-			if (equals && (size_t)(equals - was) == len && strncmp(was, name, len) == 0)
-				was = equals + 1;
-			add_source(l, name, json_string_nocheck(was),
-				   model_place(l->m, old->where));
-		}
+	/* Steps at one place are one value: before and after its variables were replaced. */
+	for (const struct node *old = value ? value->was : NULL; old; old = old->was) {
+		if (old->where.file == where.file && old->where.line == where.line)
+			continue;
+		where = old->where;
+		add_source(l, name, json_string_nocheck(without_name(l->m->arena, old, name)),
+			   model_place(l->m, where));
+	}
 }
 
 static const char *lookup(void *data, const char *name)
@@ -182,10 +190,10 @@ static void collect(struct env_list *l, const struct node *service)
 	const struct node *own = map_at(service, "environment"),
 			  *files = map_at(service, "env_file");
 	if (node_is(own, NODE_MAP))
-		map_each_entry(e, own) add_own(l, e->key, e->value, e->where);
+		map_each_entry(e, own)
+			add_own(l, e->key, e->value, e->where);
 	else if (node_is(own, NODE_LIST))
-		list_each(item, own)
-		{
+		list_each(item, own) {
 			const char *text = node_str(*item),
 				   *equals = text ? strchr(text, '=') : NULL;
 			if (!text)

@@ -46,8 +46,7 @@ static struct node *load_base(struct extending *x, const char *path, const char 
 	struct node *docs = load_documents(m, path, where), *tree = NULL;
 	if (!docs)
 		return NULL;
-	list_each(doc, docs)
-	{
+	list_each(doc, docs) {
 		if ((*doc)->kind != NODE_MAP) {
 			complain(m, (*doc)->where, NULL, "a Compose file must be a mapping, not %s",
 				 node_kind_name((*doc)->kind));

@@ -9,7 +9,9 @@ static void add_strings(const struct node *n, struct strv *out)
 	if (node_str(n))
 		strv_add(out, n->text);
 	else if (node_is(n, NODE_LIST))
-		list_each(item, n) if (node_str(*item)) strv_add(out, (*item)->text);
+		list_each(item, n)
+			if (node_str(*item))
+				strv_add(out, (*item)->text);
 }
 
 static void make_absolute(struct strv *paths, const char *dir)
@@ -55,8 +57,7 @@ static void import(struct compose_model *m, struct node *doc, struct node *from,
 			map_put(m->arena, doc, sections[i], source, source->where);
 			continue;
 		}
-		map_each_entry(e, source)
-		{
+		map_each_entry(e, source) {
 			struct entry *own = map_entry_at(target, e->key);
 			if (!own)
 				map_put(m->arena, target, e->key, e->value, e->where);
@@ -121,6 +122,7 @@ int load_include(struct compose_model *m, struct node *doc, const char *path,
 		return -1;
 	}
 	map_drop(doc, "include");
-	list_each(item, list) include_one(m, doc, *item, set);
+	list_each(item, list)
+		include_one(m, doc, *item, set);
 	return m->diagnostics->errors == errors ? 0 : -1;
 }

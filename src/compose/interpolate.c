@@ -126,8 +126,7 @@ static struct node *interpolate(struct compose_model *m, struct node *n, const s
 						  item_cast, CAST_NONE, &at);
 		}
 	} else if (n->kind == NODE_MAP) {
-		map_each_entry(e, n)
-		{
+		map_each_entry(e, n) {
 			const struct key *k = shape_key(shape, e->key);
 			struct trail at = { trail, e->key, 0 };
 			e->value = interpolate(m, e->value,

@@ -33,8 +33,7 @@ static void drop_empty(struct node *tree)
 	struct node *services = map_at(tree, "services");
 	if (!node_is(services, NODE_MAP))
 		return;
-	map_each_entry(e, services)
-	{
+	map_each_entry(e, services) {
 		const struct node *dns = map_at(e->value, "dns");
 		if (dns && node_empty(dns))
 			map_drop(e->value, "dns");
@@ -111,8 +110,7 @@ struct node *load_set(struct compose_model *m, const struct file_set *set)
 		struct node *docs = load_documents(m, set->paths->v[i], set->where);
 		if (!docs)
 			return NULL;
-		list_each(doc, docs)
-		{
+		list_each(doc, docs) {
 			tree = load_document(m, tree, *doc, set->paths->v[i], set);
 			if (!tree)
 				return NULL;

@@ -38,8 +38,7 @@ static struct node *merge_maps(struct merging *g, struct node *base, struct node
 			       const struct trail *trail)
 {
 	base->made = false;
-	map_each_entry(e, over)
-	{
+	map_each_entry(e, over) {
 		struct entry *old = map_entry_at(base, e->key);
 		if (!old) {
 			map_put(g->m->arena, base, e->key, e->value, e->where);
@@ -62,7 +61,8 @@ static struct node *merge_maps(struct merging *g, struct node *base, struct node
 
 static struct node *merge_lists(struct merging *g, struct node *base, struct node *over)
 {
-	list_each(item, over) list_add(g->m->arena, base, *item);
+	list_each(item, over)
+		list_add(g->m->arena, base, *item);
 	return base;
 }
 
@@ -97,13 +97,13 @@ static struct node *to_list(struct arena *a, struct node *n)
 		list_add(a, list, n);
 	if (n->kind != NODE_MAP)
 		return list;
-	map_each_entry(e, n)
-	{
+	map_each_entry(e, n) {
 		if (e->value->kind != NODE_LIST) {
 			list_add(a, list, pair(a, e->key, e->value, e->where));
 			continue;
 		}
-		list_each(item, e->value) list_add(a, list, pair(a, e->key, *item, e->where));
+		list_each(item, e->value)
+			list_add(a, list, pair(a, e->key, *item, e->where));
 	}
 	if (list->n)
 		qsort(list->items, list->n, sizeof(*list->items), by_text);
@@ -116,9 +116,12 @@ static struct node *merge_hosts(struct merging *g, struct node *base, struct nod
 	base = to_list(a, base);
 	over = to_list(a, over);
 	struct map seen = MAP_INIT;
-	list_each(item, base) if (node_str(*item)) map_set(&seen, (*item)->text, base);
-	list_each(item, over) if (!node_str(*item) || !map_has(&seen, (*item)->text))
-		list_add(a, base, *item);
+	list_each(item, base)
+		if (node_str(*item))
+			map_set(&seen, (*item)->text, base);
+	list_each(item, over)
+		if (!node_str(*item) || !map_has(&seen, (*item)->text))
+			list_add(a, base, *item);
 	map_done(&seen);
 	return base;
 }
@@ -130,8 +133,9 @@ static struct node *to_map(struct arena *a, struct node *n,
 	if (n->kind != NODE_LIST)
 		return n;
 	struct node *map = node_map(a, n->where);
-	list_each(item, n) if (node_str(*item))
-		map_put(a, map, (*item)->text, value(a, (*item)->where), (*item)->where);
+	list_each(item, n)
+		if (node_str(*item))
+			map_put(a, map, (*item)->text, value(a, (*item)->where), (*item)->where);
 	return map;
 }
 
@@ -165,12 +169,12 @@ static struct node *merge_logging(struct merging *g, struct node *base, struct n
 static struct node *merge_ipam(struct merging *g, struct node *base, struct node *over,
 			       const struct key *key, const struct trail *trail)
 {
-	list_each(item, over)
-	{
+	list_each(item, over) {
 		const char *subnet = node_str(map_at(*item, "subnet"));
 		struct node *same = NULL;
-		list_each(old, base) if (str_eq(node_str(map_at(*old, "subnet")), subnet)) same =
-			*old;
+		list_each(old, base)
+			if (str_eq(node_str(map_at(*old, "subnet")), subnet))
+				same = *old;
 		if (same)
 			merge_maps(g, same, *item, NULL, key->shape->items, trail);
 		else

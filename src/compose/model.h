@@ -42,11 +42,11 @@ struct compose_model {
 	struct map unset;     /* variables that have been warned about -> struct where * */
 	struct map parsed;    /* path -> documents that wait for load_set */
 
-	struct node *tree;  /* merged, canonical short forms; normalised unless asked not to */
-	json_t *canonical;  /* what `config` prints; NULL with no_interpolate */
-	json_t *disabled;   /* services of inactive profiles, as in canonical */
-	struct map secrets; /* "secrets.key" or "configs.key" -> resolved text */
-	size_t nodes;	    /* made so far, for the bounds in yaml.h */
+	struct node *tree;	/* merged, canonical short forms; normalised unless asked not to */
+	json_t *canonical;	/* what `config` prints; NULL with no_interpolate */
+	json_t *disabled;	/* services of inactive profiles, as in canonical */
+	struct map secrets;	/* "secrets.key" or "configs.key" -> resolved text */
+	size_t nodes;		/* made so far, for the bounds in yaml.h */
 	size_t bytes, expanded; /* of files, and of values after interpolation */
 };
 

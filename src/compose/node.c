@@ -222,7 +222,9 @@ bool node_equal(const struct node *a, const struct node *b)
 	case NODE_MAP:
 		if (a->n != b->n)
 			return false;
-		map_each_entry(e, a) if (!node_equal(e->value, map_at(b, e->key))) return false;
+		map_each_entry(e, a)
+			if (!node_equal(e->value, map_at(b, e->key)))
+				return false;
 		return true;
 	case NODE_KIND_MAX_: break;
 	}
@@ -269,7 +271,9 @@ struct entry *map_entry_at(const struct node *map, const char *key)
 		uint32_t slot = *index_slot(map, key);
 		return slot ? &map->entries[slot - 1] : NULL;
 	}
-	map_each_entry(e, map) if (strcmp(e->key, key) == 0) return e;
+	map_each_entry(e, map)
+		if (strcmp(e->key, key) == 0)
+			return e;
 	return NULL;
 }
 
@@ -425,11 +429,13 @@ json_t *node_json(const struct node *n)
 		if (!n->n) /* as Compose prints it */
 			return json_null();
 		j = json_array();
-		list_each(item, n) json_array_append_new(j, node_json(*item));
+		list_each(item, n)
+			json_array_append_new(j, node_json(*item));
 		return j;
 	case NODE_MAP:
 		j = json_object();
-		map_each_entry(e, n) json_object_set_new_nocheck(j, e->key, node_json(e->value));
+		map_each_entry(e, n)
+			json_object_set_new_nocheck(j, e->key, node_json(e->value));
 		return j;
 	case NODE_NULL:
 	case NODE_KIND_MAX_: break;

@@ -27,16 +27,14 @@ static void resolve_bare(struct compose_model *m, struct node *n, bool keep)
 {
 	uint32_t kept = 0;
 	if (n->kind == NODE_LIST) {
-		list_each(item, n)
-		{
+		list_each(item, n) {
 			struct node *value = bare_value(m, *item);
 			if (keep || !node_str(value) || strchr(value->text, '='))
 				n->items[kept++] = value;
 		}
 		n->n = kept;
 	} else if (n->kind == NODE_MAP) {
-		map_each_entry(e, n)
-		{
+		map_each_entry(e, n) {
 			const char *value =
 				e->value->kind == NODE_NULL ? model_env(m, e->key) : NULL;
 			if (value)
@@ -54,8 +52,7 @@ static void resource_values(struct compose_model *m, struct node *root, const ch
 	struct node *map = map_at(root, section);
 	if (!node_is(map, NODE_MAP))
 		return;
-	map_each_entry(e, map)
-	{
+	map_each_entry(e, map) {
 		struct node *name = map_at(e->value, "environment");
 		const char *value = node_str(name) ? model_env(m, name->text) : NULL;
 		if (!value)
@@ -72,8 +69,7 @@ void pass_environment(struct compose_model *m, struct node *root)
 {
 	struct node *services = map_at(root, "services");
 	if (node_is(services, NODE_MAP))
-		map_each_entry(e, services)
-		{
+		map_each_entry(e, services) {
 			struct node *env = map_at(e->value, "environment");
 			if (node_is(env, NODE_LIST))
 				resolve_bare(m, env, true);
@@ -95,8 +91,7 @@ static struct node *section(struct compose_model *m, struct node *root, const ch
 static void default_network(struct compose_model *m, struct node *root, struct node *services)
 {
 	bool used = false;
-	map_each_entry(e, services)
-	{
+	map_each_entry(e, services) {
 		struct node *s = e->value;
 		if (map_at(s, "provider") || map_at(s, "network_mode"))
 			continue;
@@ -140,8 +135,7 @@ static void implied_dependencies(struct compose_model *m, struct node *service)
 	static const char *const shared[] = { "network_mode", "ipc", "pid", "uts", "cgroup" };
 	struct node *links = map_at(service, "links"), *from = map_at(service, "volumes_from");
 	if (node_is(links, NODE_LIST))
-		list_each(item, links)
-		{
+		list_each(item, links) {
 			struct strv parts cleanup(strv_done) =
 				strv_split(node_text(m->arena, *item), ':');
 			imply_dependency(m, service, parts.n == 2 ? parts.v[0] : (*item)->text,
@@ -154,8 +148,7 @@ static void implied_dependencies(struct compose_model *m, struct node *service)
 			imply_dependency(m, service, name, true, n->where);
 	}
 	if (node_is(from, NODE_LIST))
-		list_each(item, from)
-		{
+		list_each(item, from) {
 			if (!node_str(*item) || str_starts((*item)->text, "container:"))
 				continue;
 			struct strv parts cleanup(strv_done) = strv_split((*item)->text, ':');
@@ -194,8 +187,7 @@ static void name_resources(struct compose_model *m, struct node *root, const cha
 	struct node *map = map_at(root, kind);
 	if (!node_is(map, NODE_MAP))
 		return;
-	map_each_entry(e, map)
-	{
+	map_each_entry(e, map) {
 		if (e->value->kind == NODE_NULL) {
 			e->value = made(node_map(m->arena, e->where));
 		} else if (e->value->kind != NODE_MAP || map_at(e->value, "name"))
@@ -215,8 +207,9 @@ void pass_normalize(struct compose_model *m, struct node *root)
 	struct node *services = map_at(root, "services");
 	if (node_is(services, NODE_MAP)) {
 		default_network(m, root, services);
-		map_each_entry(e, services) if (e->value->kind == NODE_MAP)
-			normalize_service(m, e->value);
+		map_each_entry(e, services)
+			if (e->value->kind == NODE_MAP)
+				normalize_service(m, e->value);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(named); i++)
 		name_resources(m, root, named[i]);

@@ -224,7 +224,8 @@ static json_t *out_strings(struct printer *p, const struct node *n, const struct
 		json_array_append_new(list, text_json(n));
 		return list;
 	}
-	list_each(item, n) json_array_append_new(list, text_json(*item));
+	list_each(item, n)
+		json_array_append_new(list, text_json(*item));
 	return list;
 }
 
@@ -234,7 +235,8 @@ static json_t *command(struct printer *p, const struct node *n)
 		return json_null();
 	json_t *list = json_array();
 	if (n->kind == NODE_LIST) {
-		list_each(item, n) json_array_append_new(list, text_json(*item));
+		list_each(item, n)
+			json_array_append_new(list, text_json(*item));
 		return list;
 	}
 	struct strv words cleanup(strv_done) = { 0 };
@@ -284,12 +286,12 @@ static json_t *pairs(struct printer *p, const struct node *n, bool nulls)
 		return NULL;
 	json_t *map = json_object();
 	if (n->kind == NODE_MAP)
-		map_each_entry(e, n) put_pair(
-			p, map, e->key, e->where,
-			nulls && e->value->kind == NODE_NULL ? json_null() : text_json(e->value));
+		map_each_entry(e, n)
+			put_pair(p, map, e->key, e->where,
+				 nulls && e->value->kind == NODE_NULL ? json_null()
+								      : text_json(e->value));
 	else if (n->kind == NODE_LIST)
-		list_each(item, n)
-		{
+		list_each(item, n) {
 			const char *text = node_str(*item),
 				   *equals = text ? strchr(text, '=') : NULL;
 			if (!text)
@@ -334,18 +336,17 @@ static json_t *out_hosts(struct printer *p, const struct node *n, const struct k
 	if (node_empty(n))
 		return NULL;
 	if (n->kind == NODE_MAP)
-		map_each_entry(e, n)
-		{
+		map_each_entry(e, n) {
 			if (e->value->kind == NODE_LIST)
-				list_each(item, e->value) add_host(&hosts, e->key, strlen(e->key),
-								   node_text(p->m->arena, *item));
+				list_each(item, e->value)
+					add_host(&hosts, e->key, strlen(e->key),
+						 node_text(p->m->arena, *item));
 			else
 				add_host(&hosts, e->key, strlen(e->key),
 					 node_text(p->m->arena, e->value));
 		}
 	else
-		list_each(item, n)
-		{
+		list_each(item, n) {
 			const char *text = node_text(p->m->arena, *item);
 			const char *cut = strchr(text, '=') ? strchr(text, '=') : strchr(text, ':');
 			if (!cut)
@@ -389,8 +390,7 @@ static json_t *out_object_map(struct printer *p, const struct node *n, const str
 	if (node_empty(n) || n->kind != NODE_MAP)
 		return NULL;
 	json_t *map = json_object();
-	map_each_entry(e, n)
-	{
+	map_each_entry(e, n) {
 		size_t before = enter(p, e->key);
 		remember(p, e->where.line ? e->where : n->where);
 		json_object_set_new_nocheck(map, e->key,
@@ -437,8 +437,7 @@ static json_t *out_ulimits(struct printer *p, const struct node *n, const struct
 	if (node_empty(n) || n->kind != NODE_MAP)
 		return NULL;
 	json_t *map = json_object();
-	map_each_entry(e, n)
-	{
+	map_each_entry(e, n) {
 		json_t *value = ulimit(p, e->value);
 		if (value)
 			put_pair(p, map, e->key, e->where, value);
@@ -451,8 +450,7 @@ static json_t *out_ssh_keys(struct printer *p, const struct node *n, const struc
 	if (node_empty(n) || n->kind != NODE_MAP)
 		return NULL;
 	json_t *list = json_array();
-	map_each_entry(e, n)
-	{
+	map_each_entry(e, n) {
 		const char *path = node_str(e->value);
 		json_array_append_new(list, path && *path ? json_sprintf("%s=%s", e->key, path)
 							  : json_string_nocheck(e->key));

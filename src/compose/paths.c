@@ -108,8 +108,7 @@ static void walk(struct resolve *r, struct node *n, const struct shape *shape,
 			walk(r, n->items[i], shape->items, PATH_NONE, &at);
 		}
 	else if (n->kind == NODE_MAP)
-		map_each_entry(e, n)
-		{
+		map_each_entry(e, n) {
 			const struct key *k = shape_key(shape, e->key);
 			struct trail at = { trail, e->key, 0 };
 			e->value = apply(r, e->value, k ? k->path : item_rule, &at);

@@ -53,15 +53,13 @@ static void walk(struct compose_model *m, struct node *n, const struct shape *sh
 	if (!shape || n->kind < NODE_LIST)
 		return;
 	if (n->kind == NODE_LIST) {
-		list_each(item, n)
-		{
+		list_each(item, n) {
 			apply(m, *item, item_preset);
 			walk(m, *item, shape->items, PRESET_NONE);
 		}
 		return;
 	}
-	map_each_entry(e, n)
-	{
+	map_each_entry(e, n) {
 		const struct key *k = shape_key(shape, e->key);
 		apply(m, e->value, k ? k->preset : item_preset);
 		walk(m, e->value, k ? k->shape : shape->each, k ? k->item_preset : PRESET_NONE);

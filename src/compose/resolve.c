@@ -24,8 +24,7 @@ static json_t *typed_project(struct compose_model *m, json_t *places)
 			continue;
 		bool services = strcmp(k->name, "services") == 0;
 		json_t *section = json_object();
-		map_each_entry(e, map)
-		{
+		map_each_entry(e, map) {
 			char *path = arena_printf(m->arena, "%s.%s", k->name, e->key);
 			json_t *where = services && places ? json_object() : NULL;
 			if (e->value->kind == NODE_MAP)
@@ -42,8 +41,9 @@ static json_t *typed_project(struct compose_model *m, json_t *places)
 	}
 	if (!json_object_get(project, "services"))
 		json_object_set_new(project, "services", json_object());
-	map_each_entry(e, m->tree) if (str_starts(e->key, "x-"))
-		json_object_set_new_nocheck(project, e->key, node_json(e->value));
+	map_each_entry(e, m->tree)
+		if (str_starts(e->key, "x-"))
+			json_object_set_new_nocheck(project, e->key, node_json(e->value));
 	return project;
 }
 
@@ -265,8 +265,7 @@ static void select_services(struct compose_model *m)
 	void *next;
 	for (size_t i = 0; i < m->options->services.n; i++)
 		mark_needed(services, m->options->services.v[i], &needed);
-	json_object_foreach_safe(services, next, name, service)
-	{
+	json_object_foreach_safe(services, next, name, service) {
 		if (map_has(&needed, name))
 			continue;
 		json_object_set_nocheck(m->disabled, name, service);
@@ -316,9 +315,9 @@ static void prune(struct compose_model *m)
 	}
 	for (i = 0; i < SECTIONS; i++) {
 		json_t *section = json_object_get(m->canonical, sections[i]);
-		json_object_foreach_safe(section, next, key,
-					 item) if (!json_object_get(used[i], key))
-			json_object_del(section, key);
+		json_object_foreach_safe(section, next, key, item)
+			if (!json_object_get(used[i], key))
+				json_object_del(section, key);
 		if (section && !json_object_size(section))
 			json_object_del(m->canonical, sections[i]);
 		json_decref(used[i]);

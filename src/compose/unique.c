@@ -138,8 +138,7 @@ static void walk(struct compose_model *m, struct node *n, const struct shape *sh
 {
 	if (!shape || n->kind != NODE_MAP)
 		return;
-	map_each_entry(e, n)
-	{
+	map_each_entry(e, n) {
 		const struct key *k = shape_key(shape, e->key);
 		if (k && k->unique && e->value->kind == NODE_LIST)
 			make_unique(m, e->value, identities[k->unique]);

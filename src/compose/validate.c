@@ -64,8 +64,7 @@ static void check_words(struct check *c, const struct node *n, const struct shap
 static void check_doubles(struct check *c, const struct node *n, const struct trail *trail)
 {
 	struct map seen = MAP_INIT;
-	list_each(item, n)
-	{
+	list_each(item, n) {
 		cleanup_free char *text = NULL;
 		if ((*item)->kind >= NODE_LIST) {
 			cleanup_json json_t *j = node_json(*item);
@@ -135,8 +134,7 @@ static void check_map(struct check *c, const struct node *n, const struct shape 
 	for (const char *const *r = s->required; r && *r; r++)
 		if (!map_at(n, *r))
 			fail(c, n, trail, arena_printf(c->m->arena, "needs the key '%s'", *r));
-	map_each_entry(e, n)
-	{
+	map_each_entry(e, n) {
 		const struct key *k = shape_key(s, e->key);
 		struct trail at = { trail, e->key, 0 };
 		if (k)

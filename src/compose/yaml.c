@@ -161,8 +161,9 @@ static int merge_into(struct reader *r, struct node *map, const struct node *fro
 {
 	if (from->kind != NODE_MAP)
 		return refuse(r, where, "'<<' merges a mapping or a list of mappings");
-	map_each_entry(e, from) if (!map_entry_at(map, e->key))
-		map_put(r->m->arena, map, e->key, e->value, e->where);
+	map_each_entry(e, from)
+		if (!map_entry_at(map, e->key))
+			map_put(r->m->arena, map, e->key, e->value, e->where);
 	return 0;
 }
 
@@ -177,11 +178,12 @@ static int apply_merge_key(struct reader *r, struct node *map)
 	map_drop(map, "<<");
 	if (from->kind != NODE_LIST)
 		return merge_into(r, map, from, where);
-	list_each(item, from)
-	{
+	list_each(item, from) {
 		const struct node *one = *item;
 		if (one->kind == NODE_LIST) { /* `<<` several times, one of them a list */
-			list_each(inner, one) if (merge_into(r, map, *inner, where) < 0) return -1;
+			list_each(inner, one)
+				if (merge_into(r, map, *inner, where) < 0)
+					return -1;
 			continue;
 		}
 		if (merge_into(r, map, one, where) < 0)
