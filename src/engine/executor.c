@@ -533,6 +533,30 @@ static int make_plan(struct job *job, struct err *err)
 	return r;
 }
 
+/* What was asked to be up and is, with nothing to be done about it. */
+static void tell_running(struct job *job)
+{
+	struct map touched = MAP_INIT;
+	if (job->goal.kind != GOAL_UP || !job->conn)
+		return;
+	vec_each(step, &job->plan.steps) {
+		if (step->slot)
+			map_set(&touched, step->slot, step);
+	}
+	map_each(e, &job->s->lives) {
+		const struct container *c = ((struct life *)e->value)->c;
+		bool asked = job->goal.services.n == 0 || strv_has(&job->goal.services, c->service);
+		const struct step step = { .kind = STEP_START,
+					   .name = c->name,
+					   .service = c->service,
+					   .container = (char *)c->id };
+		if (asked && !c->oneoff && c->state == CONTAINER_RUNNING &&
+		    !map_has(&touched, c->slot) && project_service(job->project, c->service))
+			job__event(job, &step, "done", "Running", NULL);
+	}
+	map_done(&touched);
+}
+
 static void job_begin(struct job *job)
 {
 	cleanup_err struct err err = ERR_INIT;
@@ -544,6 +568,7 @@ static void job_begin(struct job *job)
 	}
 	for (size_t i = 0; i < job->plan.warnings.n; i++)
 		job_warn(job, job->plan.warnings.v[i]);
+	tell_running(job);
 	index_dependents(job);
 	job_advance(job);
 }

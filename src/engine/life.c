@@ -1,12 +1,15 @@
 #include "engine/life.h"
 
+#include "base/fs.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "base/proc.h"
 #include "engine/restart.h"
 #include "engine/supervisor.h"
 #include "runtime/runtime.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -15,6 +18,7 @@
 enum {
 	/* A program that has not set up its signal handlers yet looks like one that never will. */
 	HANDLERS_BY_MS = 1000,
+	SETTLE_MS = 15, /* one that did nothing at all for so long has settled */
 	/* Reported when both keeper and supervisor were killed and the status is known to nobody.
 	 */
 	EXIT_UNKNOWN = 255,
@@ -77,6 +81,7 @@ static int act_started(struct life *life, struct err *err)
 	c->started = now_wall();
 	life->started = now_mono();
 	set_error(c, NULL);
+	life->stop_timeout = -1;
 	c->health_failing = 0;
 	c->health_state = c->health.enabled ? HEALTH_STARTING : HEALTH_NONE;
 	health_start(life);
@@ -155,16 +160,46 @@ static int act_kill(struct life *life, struct err *err)
 	return runtime_kill_all(&spec, SIGKILL, err);
 }
 
-/* The program is young and does not handle the signal yet: look again when it has had its time. */
+static int stop_signal(const struct container *c)
+{
+	return c->stop_signal > 0 ? c->stop_signal : SIGTERM;
+}
+
+static nsec_t grace(const struct life *life)
+{
+	return life->stop_timeout >= 0 ? life->stop_timeout : life->c->stop_grace;
+}
+
+/* How long the first process has run on a processor, so far. 0: unknown. */
+static uint64_t time_on_cpu(pid_t pid)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/schedstat", (int)pid);
+	cleanup_str struct str text = STR_INIT;
+	cleanup_err struct err err = ERR_INIT; /* it has ended: then nothing matters here */
+	uint64_t ns = 0;
+	if (fs_read(AT_FDCWD, path, 256, &text, &err) < 0)
+		return 0;
+	cleanup_strv struct strv words = strv_split(str_text(&text), ' ');
+	(void)parse_u64(words.v[0], 0, UINT64_MAX, &ns);
+	return ns;
+}
+
+/* The program does not handle the signal. A young one may be about to: as long as it is busy with
+ * its beginning, look again; one that rests will not come to it. */
 static void stop_later(struct timer *t, void *data)
 {
 	struct life *life = data;
 	(void)t;
-	int signo = life->c->stop_signal > 0 ? life->c->stop_signal : SIGTERM;
-	nsec_t grace = life->stop_timeout >= 0 ? life->stop_timeout : life->c->stop_grace;
+	int signo = stop_signal(life->c);
 	if (runtime_signal_works(life->c->pid, signo)) {
 		(void)proc_pidfd_signal(life->pidfd, signo); /* gone: its end is under way */
-		arm(life, grace, grace_over);
+		arm(life, grace(life), grace_over);
+		return;
+	}
+	uint64_t busy = time_on_cpu(life->c->pid);
+	if (busy != life->busy && now_mono() - life->started < HANDLERS_BY_MS * NSEC_PER_MSEC) {
+		life->busy = busy;
+		arm(life, SETTLE_MS * NSEC_PER_MSEC, stop_later);
 		return;
 	}
 	event_warning(life->s,
@@ -178,23 +213,19 @@ static void stop_later(struct timer *t, void *data)
 static int act_stop(struct life *life, struct err *err)
 {
 	struct container *c = life->c;
+	int signo = stop_signal(c);
 	(void)err;
 	c->wanted = false;
 	c->restart_at = 0;
 	health_stop(life);
-	int signo = c->stop_signal > 0 ? c->stop_signal : SIGTERM;
-	nsec_t grace = life->stop_timeout >= 0 ? life->stop_timeout : c->stop_grace;
-	if (life->pidfd >= 0 && signo != SIGKILL)
+	if (life->pidfd >= 0)
 		(void)proc_pidfd_signal(life->pidfd, signo); /* gone: its end is under way */
 	event_container(life, "kill");
-	nsec_t up = now_mono() - life->started;
-	if (signo == SIGKILL || runtime_signal_works(c->pid, signo)) {
-		arm(life, grace, grace_over);
-	} else {
-		nsec_t settle = HANDLERS_BY_MS * NSEC_PER_MSEC - up;
-		settle = settle < 0 || !life->started ? 0 : settle;
-		arm(life, settle < grace ? settle : grace, stop_later);
-	}
+	life->busy = 0;
+	if (signo == SIGKILL || runtime_signal_works(c->pid, signo))
+		arm(life, grace(life), grace_over);
+	else
+		arm(life, SETTLE_MS * NSEC_PER_MSEC, stop_later);
 	return 0;
 }
 
@@ -423,7 +454,10 @@ static void told(struct life *life, enum container_state from)
 	job_container_changed(life->s, life);
 	if (!was || is)
 		return;
-	control_container_ended(life->s, life);
+	if (c->auto_remove)
+		supervisor_remove_over(life->s); /* those who wait for it hear of its end when it is gone */
+	else
+		control_container_ended(life->s, life);
 	supervisor_idle_check(life->s);
 }
 

@@ -66,7 +66,9 @@ struct life {
 	struct timer *timer;	/* grace period or backoff */
 	nsec_t backoff;		/* the last one */
 	nsec_t started;		/* monotonic */
-	nsec_t stop_timeout;	/* of the next STOP; -1: the container's own */
+	uint64_t busy; /* processor time at the last look, while it may learn to handle its stop
+			  signal */
+	nsec_t stop_timeout; /* of the next STOP; -1: the container's own */
 	struct stdio *io;
 	struct health *health;
 	int given_stdio[3]; /* `run`: the client's, until the start; FD_NONE: logs */

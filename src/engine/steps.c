@@ -244,7 +244,6 @@ static int stop(struct job *job, uint32_t index, struct err *err)
 	run->begun = true;
 	run->life->stop_timeout = step->timeout;
 	int r = life_event(run->life, LIFE_STOP, err);
-	run->life->stop_timeout = -1;
 	return r < 0 ? r : poll_stop(job, index, err);
 }
 

@@ -110,6 +110,32 @@ int supervisor_sweep(struct supervisor *s, struct err *err)
 	return net_sweep(s->net, s->name, &keep, err);
 }
 
+static void remove_over(void *data)
+{
+	struct supervisor *s = data;
+	VEC(struct life *) over = { 0 };
+	s->removal_due = false;
+	map_each(e, &s->lives) {
+		struct life *life = e->value;
+		if (life->c->auto_remove && life->c->state == CONTAINER_EXITED)
+			vec_push(&over, life);
+	}
+	vec_each(life, &over) {
+		cleanup_err struct err err = ERR_INIT;
+		if (steps__destroy(*life, false, true, &err) < 0 || supervisor_sweep(s, &err) < 0)
+			event_warning(s, "%s", err.msg);
+		control_container_ended(s, *life);
+	}
+	vec_done(&over);
+}
+
+void supervisor_remove_over(struct supervisor *s)
+{
+	if (!s->removal_due)
+		loop_defer(s->loop, remove_over, s);
+	s->removal_due = true;
+}
+
 /* --- the end --- */
 
 static bool is_idle(const struct supervisor *s)
@@ -247,6 +273,7 @@ static int supervisor_open(struct supervisor *s, struct err *err)
 	adopt(s);
 	if (s->lives.live > 0) {
 		remove_unfinished(s);
+		supervisor_remove_over(s);
 		s->sweep_due = true;
 		if (supervisor_sweep(s, err) < 0) {
 			debug("sweep: %s", err->msg);

@@ -38,6 +38,7 @@ struct supervisor {
 	int listener;
 	struct watch *listener_watch;
 
+	bool removal_due;
 	bool sweep_due; /* slots have gone: supervisor_sweep() */
 
 	/* publish.c */
@@ -61,6 +62,8 @@ void supervisor_forget_project(struct supervisor *s);
 /* Takes away interfaces, leases and port records of slots that are no more, all at once; nothing
  * when none has gone. */
 int supervisor_sweep(struct supervisor *s, struct err *err);
+/* Removes, at the end of the round, what was to go when it had ended (`run --rm`). */
+void supervisor_remove_over(struct supervisor *s);
 /* Something ended: leave soon if nothing is left to look after. */
 void supervisor_idle_check(struct supervisor *s);
 struct life *supervisor_life_by_slot(const struct supervisor *s, const char *slot); /* NULL */

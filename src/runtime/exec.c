@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 /* In the order in which they are entered: the user namespace gives the rights for the others, and
  * the mount namespace, entered last, takes /proc away. */
@@ -128,7 +129,12 @@ bool runtime_signal_works(pid_t pid, int signo)
 		    mask >> (signo - 1) & 1)
 			return true;
 	}
-	return false;
+	/* While it waits for signals (tini, our own init), the kernel shows what it waits for as
+	 * not blocked. */
+	str_clear(&text);
+	runtime__cgroup_read_text(dir, "syscall", &text);
+	cleanup_free char *waiting = xasprintf("%d ", SYS_rt_sigtimedwait);
+	return str_starts(str_text(&text), waiting);
 }
 
 int runtime_open_root(pid_t pid, uint64_t start_time, int *ret_fd, struct err *err)
