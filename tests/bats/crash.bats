@@ -33,7 +33,7 @@ role_other() {
 	pid=$(role_pid "$1")
 	[ -n "$pid" ] && [ "$pid" != "$2" ]
 }
-pids() { stave top | awk 'NR > 1 {print $1, $4, $NF}' | sort; }
+pids() { stave top | awk 'NR > 1 {print $1, $4, $10}' | sort; }
 started() { stave ps -a --format json | python3 -c '
 import json, sys
 for l in sys.stdin:
