@@ -98,7 +98,7 @@ sql() {
 	servers
 	stave up -d --wait
 	sql "INSERT INTO cats VALUES ('Felix')"
-	stave exec -T db sh -c 'kill -9 -1' || true
+	kill -9 "$(stave top db | awk 'NR == 2 { print $4 }')"
 	wait_until 20 sql 'SELECT 1'
 	[ "$(sql 'SELECT count(*) FROM cats')" = 3 ]
 	stave down -v
