@@ -263,7 +263,8 @@ int cli_main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	int r = dispatch(&cli, &args, &err);
 	if (r < 0) {
-		if (err.kind != ERR_CANCELLED || err.msg)
+		/* A mistake in a file has been shown in its place. */
+		if (err.msg && !(cli.told && err.kind == ERR_INPUT))
 			cli_print_err(&cli, &err);
 		r = exit_status[err.kind] ? exit_status[err.kind] : 1;
 	}

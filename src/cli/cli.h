@@ -20,6 +20,7 @@ struct cli {
 	struct engine_paths paths;
 	const char *program; /* how we were called: "stave", "docker-compose", "docker compose" */
 	bool stdout_tty, stderr_tty, colour;
+	bool told;	 /* diagnostics have said what is wrong */
 	bool ansi_never; /* --ansi never: no control characters at all */
 
 	/* with CMD_PROJECT, and with CMD_NAME when there are files */

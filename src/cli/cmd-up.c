@@ -218,6 +218,22 @@ static int attach(struct cli *cli, const struct up_args *o, struct client *clien
 	return r < 0 ? r : a.exit_code;
 }
 
+/* What was left as it is runs, too, and is said so. */
+static void tell_running(struct cli *cli, const struct strv *services, struct progress *progress)
+{
+	cleanup_containers struct containers found = { 0 };
+	cleanup_err struct err none = ERR_INIT;
+	if (state_containers(&cli->paths, cli->project_name, &found, &none) < 0)
+		return;
+	vec_each(c, &found.items) {
+		cleanup_free char *subject = xasprintf("Container %s", (*c)->name);
+		bool named = !services->n || strv_has(services, (*c)->service);
+		if (named && !(*c)->oneoff && (*c)->state == CONTAINER_RUNNING &&
+		    !progress_seen(progress, subject))
+			progress_step(progress, subject, "done", "Running");
+	}
+}
+
 static int up(struct cli *cli, const struct up_args *o, const struct strv *services,
 	      const struct goal *goal, struct err *err)
 {
@@ -240,6 +256,8 @@ static int up(struct cli *cli, const struct up_args *o, const struct strv *servi
 		return r;
 	struct progress *progress = progress_new(cli, 0);
 	r = client_apply(client, cli->project, goal, interrupt_fd, progress_event, progress, err);
+	if (r == 0)
+		tell_running(cli, services, progress);
 	progress_done(progress);
 	if (r < 0 || o->detach || o->wait || o->no_start)
 		return r;

@@ -80,6 +80,8 @@ static const struct net_port *as_it_is(const struct net_port *asked, const struc
 json_t *container_view_publishers(const struct container *c, struct net *net)
 {
 	json_t *list = json_array();
+	if (c->pid <= 0)
+		return list;
 	struct net_ports real = { 0 };
 	cleanup_err struct err none = ERR_INIT;
 	cleanup_free char *owner = xasprintf("%s/%s", c->project, c->service);

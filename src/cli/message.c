@@ -67,6 +67,8 @@ static void print_diagnostic(const struct cli *cli, const struct diagnostic *d)
 
 void cli_print_diagnostics(struct cli *cli, const struct diagnostics *diagnostics)
 {
-	vec_each(d, &diagnostics->items)
+	vec_each(d, &diagnostics->items) {
+		cli->told = cli->told || d->severity == SEVERITY_ERROR;
 		print_diagnostic(cli, d);
+	}
 }

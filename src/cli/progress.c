@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/loop.h"
+#include "base/map.h"
 #include "base/proc.h"
 
 #include <fcntl.h>
@@ -19,6 +20,7 @@ struct progress {
 	struct cli *cli;
 	int socket; /* to the child that draws */
 	pid_t painter;
+	struct map seen; /* subjects */
 };
 
 /* The child that draws. It is told one line per change, "ACTION<TAB>SUBJECT<TAB>TEXT", and draws
@@ -252,6 +254,7 @@ void progress_step(struct progress *p, const char *subject, const char *action, 
 		return;
 	if (!text)
 		text = "";
+	map_set(&p->seen, subject, p);
 	switch (p->mode) {
 	case MODE_QUIET: break;
 	case MODE_JSON: print_json(subject, action, text); break;
@@ -282,6 +285,11 @@ void progress_event(const struct engine_event *event, void *progress)
 		progress_step(p, event->subject, event->action, event->text);
 }
 
+bool progress_seen(const struct progress *p, const char *subject)
+{
+	return map_has(&p->seen, subject);
+}
+
 void progress_done(struct progress *p)
 {
 	if (!p)
@@ -290,5 +298,6 @@ void progress_done(struct progress *p)
 	if (p->painter > 0)
 		while (waitpid(p->painter, NULL, 0) < 0 && errno == EINTR)
 			;
+	map_done(&p->seen);
 	free(p);
 }

@@ -26,6 +26,8 @@ void progress_event(const struct engine_event *event, void *progress);
 /* For work that is not the engine's (a pull, a load): subject "Image nginx", text "Pulled". action
  * as for steps: "start", "wait", "done", "error". */
 void progress_step(struct progress *p, const char *subject, const char *action, const char *text);
+/* Whether anything was said of the subject. */
+bool progress_seen(const struct progress *p, const char *subject);
 /* Draws the last state, waits for the drawing child and frees. NULL is allowed. */
 void progress_done(struct progress *p);
 DEFINE_CLEANUP(struct progress, progress_done)

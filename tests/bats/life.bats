@@ -142,3 +142,21 @@ all_exited() { [ "$(states)" = "a=exited b=exited " ]; }
 	[ "$(states)" = "a=running b=running " ]
 	stave down -t 0
 }
+
+@test "with init: true a signal reaches a program that is not made to be a first process" {
+	stave up -d
+	sleep 0.3 # its first process sleeps by now
+	run stave stop -t 5 b
+	[[ "$output" != *"does not handle"* ]] || { echo "$output"; false; }
+	[ "$(container b-1 ExitCode)" = 143 ]
+	stave down -t 0
+}
+
+@test "what is left as it is, is said to run" {
+	stave up -d
+	run stave up -d
+	[ "$status" = 0 ]
+	[ "$output" = " Container $PROJECT-a-1  Running
+ Container $PROJECT-b-1  Running" ]
+	stave down -t 0
+}
