@@ -333,6 +333,8 @@ static void run_deferred(struct loop *loop)
 {
 	/* Those added meanwhile run in the next round. */
 	size_t n = loop->deferred.n;
+	if (n == 0)
+		return;
 	for (size_t i = 0; i < n; i++) {
 		struct deferred d = loop->deferred.v[i];
 		d.fn(d.data);
