@@ -94,7 +94,7 @@ int net_attach(struct net *net, int netns, const struct net_attach *a, struct ne
 		.ifname = a->ifname,
 		.prefix = json_str(n->record.config.options, opt_prefix, "eth"),
 		.mac = mac,
-		.mtu = n->mtu,
+		.mtu = n->record.mtu,
 		.isolated = !n->icc,
 		.ipv4 = lease.ipv4,
 		.ipv6 = lease.ipv6,

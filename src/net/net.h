@@ -61,6 +61,7 @@ struct net_network {
 	char id[65];
 	char bridge[16];			       /* interface name */
 	char *subnet4, *gateway4, *subnet6, *gateway6; /* NULL where there is none */
+	unsigned mtu;				       /* 0: the kernel's default */
 	nsec_t created;				       /* wall */
 };
 void net_network_done(struct net_network *network);
@@ -70,7 +71,8 @@ void net_network_done(struct net_network *network);
  * (*ret_created false). A different config under the same name is ERR_CONFLICT naming the
  * difference. Default subnets: /24 from 10.190.0.0/15 (and a ULA /64 for ipv6), chosen against live
  * routes and other records. A fixed subnet that overlaps a route or network: ERR_CONFLICT naming
- * it. Brings back the bridge after a reboot. */
+ * it. Brings back the bridge after a reboot. The MTU is the option's, else that of the host's
+ * default route when it is below 1500 (tunnels, clouds). */
 int net_network_create(struct net *net, const struct net_config *config, struct net_network *ret,
 		       bool *ret_created, struct err *err);
 int net_network_load(struct net *net, const char *name, struct net_network *ret,

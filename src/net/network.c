@@ -14,7 +14,7 @@
 #include <net/if.h>
 
 static const char opt_bridge[] = "com.docker.network.bridge.name";
-enum { CHOICES_MAX = 8 };
+enum { CHOICES_MAX = 8, MTU_DEFAULT = 1500, MTU_MIN = 1280 /* IPv6 needs that much */ };
 
 /* --- settings of the kernel --- */
 
@@ -154,7 +154,7 @@ static int make_bridge(struct net *net, const struct network *n, struct err *err
 	struct link_bridge b = {
 		.name = n->record.bridge,
 		.mac = mac,
-		.mtu = n->mtu,
+		.mtu = n->record.mtu,
 		.gateway4 = n->pools.v4.gateway,
 		.gateway6 = n->pools.v6.gateway,
 		.prefix4 = n->pools.v4.subnet.prefix,
@@ -275,6 +275,10 @@ static int create(struct net *net, const struct net_config *config, struct err *
 	if (bridge[0] && link__index(net, bridge) > 0)
 		return err_conflict(err, "network '%s': interface '%s' exists already",
 				    n.config.name, bridge);
+	n.mtu = network__option_mtu(config->options);
+	unsigned uplink = n.mtu ? 0 : link__uplink_mtu(net);
+	if (uplink >= MTU_MIN && uplink < MTU_DEFAULT)
+		n.mtu = uplink;
 	for (unsigned attempt = 0;; attempt++) {
 		r = build(net, &n, attempt, err);
 		if (r == 0)

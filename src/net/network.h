@@ -11,9 +11,8 @@
 struct network {
 	struct net_network record;
 	struct lease_pools pools;
-	unsigned mtu; /* 0: the kernel's */
-	bool icc;     /* containers may talk to each other */
-	bool masked;  /* what goes out is masqueraded */
+	bool icc;    /* containers may talk to each other */
+	bool masked; /* what goes out is masqueraded */
 	struct timespec modified;
 	ino_t inode;
 };
@@ -26,6 +25,8 @@ int network__dir(struct net *net, const char *name, struct err *err);
 int network__save(struct net *net, const struct net_network *network, struct err *err);
 /* Parses what the record says as text. */
 int network__parse(struct network *network, struct err *err);
+
+unsigned network__option_mtu(const json_t *options); /* 0: not given */
 
 /* Checks a config by itself and fills subnets and gateways of the record: given ones against the
  * host's routes and the other networks, missing ones chosen. `attempt` makes it look elsewhere

@@ -95,6 +95,7 @@ static json_t *network_json(const struct net_network *n)
 	json_put_str(o, "gateway4", n->gateway4);
 	json_put_str(o, "subnet6", n->subnet6);
 	json_put_str(o, "gateway6", n->gateway6);
+	json_put(o, "mtu", json_integer(n->mtu));
 	json_put(o, "created", json_integer(n->created));
 	return o;
 }
@@ -133,6 +134,7 @@ static void network_from_json(const json_t *o, struct net_network *n)
 	n->gateway4 = xstrdup(json_str(o, "gateway4", NULL));
 	n->subnet6 = xstrdup(json_str(o, "subnet6", NULL));
 	n->gateway6 = xstrdup(json_str(o, "gateway6", NULL));
+	n->mtu = (unsigned)json_int(o, "mtu", 0);
 	n->created = json_int(o, "created", 0);
 }
 
@@ -149,7 +151,7 @@ static bool option_flag(const json_t *options, const char *key, bool fallback)
 	return flag;
 }
 
-static unsigned option_mtu(const json_t *options)
+unsigned network__option_mtu(const json_t *options)
 {
 	const json_t *value = json_object_get(options, opt_mtu);
 	int mtu = 0;
@@ -190,7 +192,6 @@ int network__parse(struct network *n, struct err *err)
 			vec_push(&pool->reserved, a);
 		}
 	}
-	n->mtu = option_mtu(r->config.options);
 	n->icc = option_flag(r->config.options, opt_icc, true);
 	n->masked = !r->config.internal && option_flag(r->config.options, opt_masquerade, true);
 	return 0;
@@ -324,7 +325,7 @@ static bool options_differ(const struct net_config *has, const struct net_config
 			   char **ret_why)
 {
 	static const char opt_bridge[] = "com.docker.network.bridge.name";
-	unsigned a = option_mtu(has->options), b = option_mtu(wants->options);
+	unsigned a = network__option_mtu(has->options), b = network__option_mtu(wants->options);
 	if (a != b) {
 		*ret_why = xasprintf("its MTU is %u, not %u (0: the default)", a, b);
 		return true;

@@ -1,10 +1,7 @@
-/* DNS messages as bytes, and the fuzzer's corpus. */
+/* DNS messages as bytes. */
 #include "test.h"
 
-#include "base/fs.h"
 #include "net/dns-packet.h"
-
-#include <fcntl.h>
 
 /* Builds a message from text: "\x.." escapes come from the C compiler, lengths from sizeof. */
 #define PACKET(literal) (const uint8_t *)(literal), sizeof(literal) - 1
@@ -199,31 +196,6 @@ static void strangers_answers_are_known(void **state)
 		      "want %d", cases[i].want);
 }
 
-/* What the fuzzer has found worth keeping is read again in every run. */
-static void the_corpus_is_read_without_harm(void **state)
-{
-	cleanup_err struct err err = ERR_INIT;
-	cleanup_strv struct strv files = { 0 };
-	cleanup_fd int dir =
-		fs_open(AT_FDCWD, TEST_DIR "/../fuzz/corpus/dns", O_RDONLY | O_DIRECTORY, 0, &err);
-	assert_true(dir >= 0);
-	assert_int_equal(fs_list(dir, ".", &files, &err), 0);
-	assert_true(files.n > 0);
-	for (size_t i = 0; i < files.n; i++) {
-		cleanup_str struct str bytes = STR_INIT;
-		uint8_t out[DNS_UDP_MOST];
-		struct dns_query q;
-		assert_int_equal(fs_read(dir, files.v[i], 65536, &bytes, &err), 0);
-		/* A copy of its own size, so that the address sanitizer sees the end. */
-		cleanup_free uint8_t *packet = xmemdup(bytes.len ? bytes.data : "", bytes.len);
-		int r = dns__parse_query(packet, bytes.len, &q);
-		if (r >= 0)
-			assert_in_range(dns__answer(packet, &q, (enum dns_rcode)r, NULL, 0, out,
-						    q.udp_size),
-					DNS_HEADER, q.udp_size);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,7 +205,6 @@ int main(void)
 		cmocka_unit_test(a_refusal_needs_no_question),
 		cmocka_unit_test(reverse_names),
 		cmocka_unit_test(strangers_answers_are_known),
-		cmocka_unit_test(the_corpus_is_read_without_harm),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
