@@ -1,5 +1,6 @@
 /* down: what `up` made goes away; named volumes only when asked for. */
 #include "cli/apply.h"
+#include "cli/image-use.h"
 #include "cli/progress.h"
 
 #include "engine/observe.h"
@@ -52,35 +53,15 @@ static void find_images(struct cli *cli, const struct down_args *o, const struct
 			strv_add(ret, (*c)->image);
 }
 
-/* Layers that containers of any project still stand on. */
-static void layers_in_use(struct cli *cli, struct strv *ret)
-{
-	cleanup_strv struct strv projects = { 0 };
-	cleanup_err struct err no_list = ERR_INIT;
-	if (state_projects(&cli->paths, &projects, &no_list) < 0)
-		return;
-	for (size_t i = 0; i < projects.n; i++) {
-		cleanup_containers struct containers found = { 0 };
-		cleanup_err struct err none = ERR_INIT;
-		if (state_containers(&cli->paths, projects.v[i], &found, &none) < 0)
-			continue;
-		vec_each(c, &found.items) {
-			cleanup_spec struct spec spec = { 0 };
-			cleanup_err struct err no_spec = ERR_INIT;
-			if (state_spec_load(&cli->paths, *c, &spec, &no_spec) == 0)
-				strv_copy(ret, &spec.layers);
-		}
-	}
-}
-
 static int remove_images(struct cli *cli, const struct strv *images, struct err *err)
 {
 	cleanup(image_store_free_cleanup) struct image_store *store = NULL;
-	cleanup_strv struct strv in_use = { 0 };
+	cleanup(image_use_done) struct image_use use = { 0 };
 	int r = images->n ? cli_image_store(cli, &store, err) : 0;
+	if (r == 0 && images->n)
+		r = image_use_load(cli, &use, err);
 	if (r < 0 || !images->n)
 		return r;
-	layers_in_use(cli, &in_use);
 	struct progress *p = progress_new(cli, images->n);
 	for (size_t i = 0; i < images->n; i++) {
 		cleanup_strv struct strv untagged = { 0 }, deleted = { 0 };
@@ -88,7 +69,7 @@ static int remove_images(struct cli *cli, const struct strv *images, struct err 
 		cleanup_free char *subject = xasprintf("Image %s", images->v[i]);
 		progress_step(p, subject, "start", "Removing");
 		/* Images that are missing or still in use are said so and left, as Docker does. */
-		if (image_remove(store, images->v[i], false, &in_use, &untagged, &deleted, &one) ==
+		if (image_remove(store, images->v[i], false, &use.layers, &untagged, &deleted, &one) ==
 		    0)
 			progress_step(p, subject, "done", "Removed");
 		else

@@ -1,19 +1,24 @@
 /* What must stay in the store. */
 #include "cli/image-use.h"
 
-static void add(struct cli *cli, const struct container *c, struct image_use *use)
+static int add(struct cli *cli, const struct container *c, struct image_use *use, struct err *err)
 {
 	cleanup_spec struct spec spec = { 0 };
-	cleanup_err struct err err = ERR_INIT;
 	if (c->image_id && !strv_has(&use->ids, c->image_id))
 		strv_add(&use->ids, c->image_id);
 	strv_addf(&use->containers, "%s %s", c->image_id ? c->image_id : "", c->name);
-	/* A container that goes away meanwhile needs nothing. */
-	if (state_spec_load(&cli->paths, c, &spec, &err) < 0)
-		return;
+	int r = state_spec_load(&cli->paths, c, &spec, err);
+	if (r == -ENOENT) { /* a container that goes away meanwhile needs nothing */
+		err_done(err);
+		return 0;
+	}
+	/* Not knowing what it stands on, nothing may be removed. */
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < spec.layers.n; i++)
 		if (!strv_has(&use->layers, spec.layers.v[i]))
 			strv_add(&use->layers, spec.layers.v[i]);
+	return 0;
 }
 
 int image_use_load(struct cli *cli, struct image_use *ret, struct err *err)
@@ -24,8 +29,8 @@ int image_use_load(struct cli *cli, struct image_use *ret, struct err *err)
 	for (size_t i = 0; r >= 0 && i < projects.n; i++) {
 		cleanup_containers struct containers found = { 0 };
 		r = state_containers(&cli->paths, projects.v[i], &found, err);
-		vec_each(c, &found.items)
-			add(cli, *c, &use);
+		for (size_t k = 0; r >= 0 && k < found.items.n; k++)
+			r = add(cli, found.items.v[k], &use, err);
 	}
 	if (r < 0) {
 		image_use_done(&use);
