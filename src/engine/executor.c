@@ -81,6 +81,7 @@ static void job_free(struct job *job)
 	free(job->dependents);
 	vec_done(&job->ready);
 	timer_close(job->timeout);
+	timer_close(job->settle);
 	err_done(&job->err);
 	free(job);
 }
@@ -351,6 +352,17 @@ static bool waits_for_end(const struct job *job, const char *service)
 	return false;
 }
 
+/* A program that fails does so at once: one without a health check has to have run for this long.
+ * Docker Compose looks for the first time after as long. */
+#define WAIT_SETTLES (500 * NSEC_PER_MSEC)
+
+static bool settled(const struct container *c)
+{
+	return c->state == CONTAINER_RUNNING &&
+	       (c->health_state == HEALTH_HEALTHY ||
+		(c->health_state == HEALTH_NONE && now_wall() - c->started >= WAIT_SETTLES));
+}
+
 /* 1: all are as they should be, 0: not yet, negative: one never will. */
 static int all_well(struct job *job, struct err *err)
 {
@@ -370,8 +382,7 @@ static int all_well(struct job *job, struct err *err)
 		if (c->health_state == HEALTH_UNHEALTHY)
 			return err_new(err, ERR_CONTAINER, ECANCELED, "container %s is unhealthy",
 				       c->name);
-		if (waits_for_end(job, c->service) || c->state != CONTAINER_RUNNING ||
-		    c->health_state == HEALTH_STARTING)
+		if (waits_for_end(job, c->service) || !settled(c))
 			well = 0;
 	}
 	return well;
@@ -387,6 +398,15 @@ static void wait_check(struct job *job)
 		job__fail(job, &err);
 	job->waiting = false;
 	loop_defer(job->s->loop, advance_deferred, job->s);
+}
+
+static void wait_again(struct timer *t, void *data)
+{
+	struct job *job = data;
+	if (job->waiting)
+		wait_check(job);
+	if (job->waiting)
+		timer_again(t, WAIT_SETTLES / 5);
 }
 
 static void wait_over(struct timer *t, void *data)
@@ -408,6 +428,8 @@ static int begin_wait(struct job *job)
 	job->goal.wait = false;
 	job->waiting = true;
 	wait_check(job);
+	if (job->waiting)
+		job->settle = loop_timer(job->s->loop, WAIT_SETTLES / 5, 0, wait_again, job);
 	if (job->waiting && job->goal.has_wait_timeout)
 		job->timeout = loop_timer(job->s->loop, job->goal.wait_timeout, 0, wait_over, job);
 	return 1;

@@ -41,7 +41,7 @@ struct job {
 	size_t left;	     /* steps that are WAITING or RUNNING */
 	size_t creates_left; /* CREATE steps of these: nothing starts before they are done */
 	bool began, cancelled, advancing, ports_checked, waiting;
-	struct timer *timeout; /* of `up --wait` */
+	struct timer *timeout, *settle; /* of `up --wait` */
 	struct err err;	       /* the first failure */
 	struct life *oneoff;
 };

@@ -81,6 +81,9 @@ static inline struct plan_entry *plan__entry(struct planner *p, uint32_t index)
 }
 struct plan_entry *plan__find(struct planner *p, const char *name); /* NULL */
 
+/* ERR_CONFLICT when two selected services publish the same port of the host. */
+int plan__check_ports(struct planner *p, struct err *err);
+
 /* Adds a step; strings are copied, reason too. */
 uint32_t plan__step(struct planner *p, enum step_kind kind, const char *reason);
 /* The same for an existing container. */
