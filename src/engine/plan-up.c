@@ -574,6 +574,22 @@ static int select_for_run(struct planner *p, struct err *err)
 
 /* --- */
 
+/* Nobody asked for this one, but what it depends on is replaced under it. */
+static void decide_bystander(struct planner *p, struct plan_entry *e)
+{
+	vec_each(c, &e->replicas) {
+		if (!container_is_up((*c)->state))
+			continue;
+		char *reason = dependency_restarts(p, e);
+		if (!reason)
+			return;
+		struct plan_replica *r = add_plan(e, (*c)->number, *c);
+		r->fate = FATE_RESTART;
+		r->reason = reason;
+	}
+	e->restarted = e->plans.n > 0;
+}
+
 static int decide_all(struct planner *p, struct err *err)
 {
 	int r = check_networks(p, err);
@@ -581,8 +597,11 @@ static int decide_all(struct planner *p, struct err *err)
 		r = plan__check_ports(p, err);
 	for (size_t i = 0; i < p->order.n && r == 0; i++) {
 		struct plan_entry *e = plan__entry(p, p->order.v[i]);
-		if (!e->selected || !e->service)
+		if (!e->selected || !e->service) {
+			if (!p->goal->no_deps && p->goal->kind != GOAL_SCALE)
+				decide_bystander(p, e);
 			continue;
+		}
 		r = check_dependencies(p, e, err);
 		if (p->goal->kind == GOAL_RUN && str_eq(e->name, p->goal->oneoff->service))
 			e->started = true; /* its one-off: the dependencies are waited for */

@@ -316,6 +316,19 @@ static void up(void **state)
 		  "3 remove db-1 (tty added) <2 <0\n"
 		  "4 start db-1 (tty added) <0 <3\n"
 		  "5 start web-1 (depends on 'db' with restart: true) <1 <4\n" },
+		{ "also when nobody named them", "{'web': {'depends_on': {'db': {'restart': true}}}, 'db': {}, 'x': {'depends_on': {'db': {}}}}",
+		  "{'web-1': {}, 'db-1': {}, 'x-1': {}}", { .kind = GOAL_CREATE, .force_recreate = true }, .ask = "db", .want =
+		  "0 create db-1 (asked to recreate)\n"
+		  "1 stop db-1 (asked to recreate) <0\n"
+		  "2 remove db-1 (asked to recreate) <1 <0\n" },
+		{ "and started again", "{'web': {'depends_on': {'db': {'restart': true}}}, 'db': {}, 'x': {'depends_on': {'db': {}}}}",
+		  "{'web-1': {}, 'db-1': {}, 'x-1': {}}", { .kind = GOAL_UP, .force_recreate = true }, .ask = "db", .want =
+		  "0 create db-1 (asked to recreate)\n"
+		  "1 stop web-1 (depends on 'db' with restart: true)\n"
+		  "2 stop db-1 (asked to recreate) <1o <0\n"
+		  "3 remove db-1 (asked to recreate) <2 <0\n"
+		  "4 start db-1 (asked to recreate) <0 <3\n"
+		  "5 start web-1 (depends on 'db' with restart: true) <1 <4\n" },
 		{ "a shared pid namespace dies with its owner", "{'a': {'state': 'x'}, 'b': {'pid': 'service:a'}}",
 		  "{'a-1': {'state': 'exited', 'exit': 1}, 'b-1': {}}", { .kind = GOAL_UP }, .want =
 		  "0 stop b-1 (shares a namespace of 'a', which starts anew)\n"
