@@ -16,11 +16,34 @@ static const char *lookup(void *data, const char *name)
 	return model_env(site->m, name);
 }
 
-/* The place inside of a one-line value; block scalars keep the place where they begin. */
-static struct where inside(const struct node *n, size_t at)
+/* Looks for the text at `at` in the source, from the line where the value begins: the indentation
+ * of a block is not part of the value. */
+static struct where inside_block(const struct compose_model *m, const struct node *n, size_t at)
+{
+	const struct source *s = &m->sources.v[n->where.file];
+	struct where where = n->where;
+	const char *p = s->text, *end = s->text ? s->text + s->len : NULL;
+	size_t len = strcspn(n->text + at, "\n");
+	for (const char *c = n->text; c < n->text + at; c++)
+		where.line += *c == '\n';
+	for (uint32_t line = 1; p && line < where.line; line++) {
+		p = memchr(p, '\n', end - p);
+		p = p ? p + 1 : NULL;
+	}
+	const char *stop = p ? memchr(p, '\n', end - p) : NULL;
+	const char *found = p ? memmem(p, (stop ? stop : end) - p, n->text + at, len) : NULL;
+	if (!found)
+		return n->where;
+	where.column = found - p < UINT16_MAX ? (uint16_t)(found - p + 1) : UINT16_MAX;
+	return where;
+}
+
+static struct where inside(const struct compose_model *m, const struct node *n, size_t at)
 {
 	struct where where = n->where;
-	if (!memchr(n->text, '\n', n->n) && where.column + at + n->quoted < UINT16_MAX)
+	if (memchr(n->text, '\n', n->n))
+		return inside_block(m, n, at);
+	if (where.column + at + n->quoted < UINT16_MAX)
 		where.column += at + n->quoted;
 	return where;
 }
@@ -31,12 +54,12 @@ static void missing(void *data, const char *name, const struct template_use *use
 	if (map_has(&site->m->unset, name))
 		return;
 	struct where *at = arena_alloc(site->m->arena, sizeof(*at));
-	*at = inside(site->node, use->at);
+	*at = inside(site->m, site->node, use->at);
 	map_set(&site->m->unset, name, at);
 	cleanup_free char *hint = NULL;
 	if (use->at > 0 && !use->braced)
 		hint = xstrdup("for a dollar sign that stands for itself, write '$$'");
-	diagnose(site->m, SEVERITY_WARNING, inside(site->node, use->at),
+	diagnose(site->m, SEVERITY_WARNING, inside(site->m, site->node, use->at),
 		 trail_text(site->m->arena, site->trail), hint,
 		 "the variable '%s' is not set; it stands for an empty string", name);
 }
@@ -49,7 +72,7 @@ static struct node *expand(struct compose_model *m, struct node *n, const struct
 	struct site site = { m, n, trail };
 	struct template_hooks hooks = { lookup, missing, &site };
 	if (template_expand(n->text, n->n, &hooks, &out, &error, &at) < 0) {
-		complain(m, inside(n, at), trail_text(m->arena, trail), "%s", str_text(&error));
+		complain(m, inside(m, n, at), trail_text(m->arena, trail), "%s", str_text(&error));
 		return NULL;
 	}
 	m->expanded += out.len;

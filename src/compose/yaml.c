@@ -34,6 +34,15 @@ static struct where fy_where(const struct reader *r, const struct fy_mark *mark)
 			       (uint32_t)mark->line + 1 };
 }
 
+/* The place of a value: libfyaml's marks stand behind an opening quote and behind the '*'. */
+static struct where value_where(const struct reader *r, struct fy_event *event, unsigned behind)
+{
+	struct where where = fy_where(r, fy_event_start_mark(event));
+	if (where.column > behind)
+		where.column -= behind;
+	return where;
+}
+
 static int refuse(struct reader *r, struct where where, const char *message)
 {
 	complain(r->m, where, NULL, "%s", message);
@@ -122,7 +131,9 @@ static enum node_tag merge_tag(const char *tag)
 static int read_scalar(struct reader *r, struct fy_event *event)
 {
 	struct fy_token *token = event->scalar.value;
-	struct where where = fy_where(r, fy_event_start_mark(event));
+	enum fy_scalar_style style = token ? fy_token_scalar_style(token) : FYSS_PLAIN;
+	bool quotes = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
+	struct where where = value_where(r, event, quotes);
 	size_t len = 0;
 	const char *text = token ? fy_token_get_text(token, &len) : "";
 	if (!text)
@@ -133,7 +144,6 @@ static int read_scalar(struct reader *r, struct fy_event *event)
 		return refuse(r, where, "a NUL character is not allowed in a Compose file");
 	if (count_node(r, where) < 0)
 		return -1;
-	enum fy_scalar_style style = token ? fy_token_scalar_style(token) : FYSS_PLAIN;
 	const char *tag = tag_suffix(r, event->scalar.tag);
 	struct node *n = yaml_scalar(r->m->arena, text, len, style == FYSS_PLAIN, tag, where);
 	n->tag = merge_tag(tag);
@@ -203,7 +213,7 @@ static int close_level(struct reader *r)
 
 static int read_alias(struct reader *r, struct fy_event *event)
 {
-	struct where where = fy_where(r, fy_event_start_mark(event));
+	struct where where = value_where(r, event, 1);
 	const char *name = token_text(r, event->alias.anchor);
 	if (!name || !map_has(&r->anchors, name)) {
 		complain(r->m, where, NULL, "unknown anchor '%s'", name ? name : "");
