@@ -34,26 +34,29 @@ static void need(long r, const char *what)
 }
 
 /* Ends at once, without a C library: the smallest program there is. */
-static const unsigned char
-	program
-		[] = {
-			0x7f, 'E',  'L',  'F',	2,    1, 1,    0,    0,	   0,	 0,    0,    0,
-			0,    0,    0,				  /* 64-bit, little endian */
-			2,    0,    0x3e, 0,	1,    0, 0,    0, /* executable, x86-64 */
-			0x78, 0,    0x40, 0,	0,    0, 0,    0, /* entry 0x400078 */
-			0x40, 0,    0,	  0,	0,    0, 0,    0,    0,	   0,	 0,    0,    0,
-			0,    0,    0, /* program headers at 0x40 */
-			0,    0,    0,	  0,	0x40, 0, 0x38, 0,    1,	   0,	 0,    0,    0,
-			0,    0,    0,	  1,	0,    0, 0,    5,    0,	   0,	 0,    0,    0,
-			0,    0,    0,	  0,	0,    0, /* PT_LOAD, r-x, offset 0 */
-			0,    0,    0x40, 0,	0,    0, 0,    0,    0,	   0,	 0x40, 0,    0,
-			0,    0,    0, /* at 0x400000 */
-			0x84, 0,    0,	  0,	0,    0, 0,    0,    0x84, 0,	 0,    0,    0,
-			0,    0,    0,				  /* size */
-			0,    0x10, 0,	  0,	0,    0, 0,    0, /* alignment */
-			0x31, 0xff, 0xb8, 0x3c, 0,    0, 0,    0x0f, 0x05, 0x90, 0x90, 0x90, /* exit(0)
-											      */
-		};
+static const unsigned char program[] = {
+	0x7f, 'E',  'L',  'F',	2,    1, 1,    0,    0,	   0,	 0,    0,    0, 0, 0, 0, /* 64-bit,
+											    little
+											    endian
+											  */
+	2,    0,    0x3e, 0,	1,    0, 0,    0, /* executable, x86-64 */
+	0x78, 0,    0x40, 0,	0,    0, 0,    0, /* entry 0x400078 */
+	0x40, 0,    0,	  0,	0,    0, 0,    0,    0,	   0,	 0,    0,    0, 0, 0, 0, /* program
+											    headers
+											    at 0x40
+											  */
+	0,    0,    0,	  0,	0x40, 0, 0x38, 0,    1,	   0,	 0,    0,    0, 0, 0, 0, 1,
+	0,    0,    0,	  5,	0,    0, 0,    0,    0,	   0,	 0,    0,    0, 0, 0,	 /* PT_LOAD,
+											    r-x, offset
+											    0 */
+	0,    0,    0x40, 0,	0,    0, 0,    0,    0,	   0,	 0x40, 0,    0, 0, 0, 0, /* at
+											    0x400000
+											  */
+	0x84, 0,    0,	  0,	0,    0, 0,    0,    0x84, 0,	 0,    0,    0, 0, 0, 0, /* size */
+	0,    0x10, 0,	  0,	0,    0, 0,    0,			     /* alignment */
+	0x31, 0xff, 0xb8, 0x3c, 0,    0, 0,    0x0f, 0x05, 0x90, 0x90, 0x90, /* exit(0)
+									      */
+};
 
 static void make_image(void)
 {

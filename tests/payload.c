@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -411,6 +412,8 @@ static const struct {
 
 int main(int argc, char **argv)
 {
+	/* A test that fails leaves its containers behind; they end with it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (int i = 1; i < argc; i++) {
 		char *value = strchr(argv[i], '=');
 		size_t len = value ? (size_t)(value - argv[i]) : strlen(argv[i]);

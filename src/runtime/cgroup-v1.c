@@ -277,7 +277,7 @@ static int kill_all(struct cgroup *cg, int signo, struct err *err)
 /* "8:0 Read 4096" lines. */
 static void read_blkio(const char *dir, struct runtime_stats *ret)
 {
-	cleanup_str struct str text = STR_INIT_MAX(1 << 20);
+	cleanup_str struct str text = STR_INIT;
 
 	runtime__cgroup_read_text(dir, "blkio.throttle.io_service_bytes", &text);
 	cleanup_strv struct strv lines = strv_split(str_text(&text), '\n');

@@ -217,7 +217,7 @@ static int kill_all(struct cgroup *cg, int signo, struct err *err)
 /* "8:0 rbytes=1 wbytes=2 ..." lines. */
 static void read_io(const char *dir, struct runtime_stats *ret)
 {
-	cleanup_str struct str text = STR_INIT_MAX(1 << 20);
+	cleanup_str struct str text = STR_INIT;
 
 	runtime__cgroup_read_text(dir, "io.stat", &text);
 	for (const char *p = str_text(&text); (p = strstr(p, "bytes="));) {

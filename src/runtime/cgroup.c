@@ -85,7 +85,7 @@ const struct cgroup_host *runtime__cgroup_host(void)
 {
 	static struct cgroup_host host;
 	static bool known;
-	cleanup_str struct str text = STR_INIT_MAX(FILE_BYTES_MAX);
+	cleanup_str struct str text = STR_INIT;
 
 	if (known)
 		return &host;
@@ -169,7 +169,7 @@ static uint64_t leading_number(const char *text)
 
 uint64_t runtime__cgroup_read(const char *dir, const char *file)
 {
-	cleanup_str struct str text = STR_INIT_MAX(FILE_BYTES_MAX);
+	cleanup_str struct str text = STR_INIT;
 
 	runtime__cgroup_read_text(dir, file, &text);
 	return leading_number(str_text(&text));
@@ -177,7 +177,7 @@ uint64_t runtime__cgroup_read(const char *dir, const char *file)
 
 uint64_t runtime__cgroup_read_key(const char *dir, const char *file, const char *key)
 {
-	cleanup_str struct str text = STR_INIT_MAX(FILE_BYTES_MAX);
+	cleanup_str struct str text = STR_INIT;
 	size_t len = strlen(key);
 
 	runtime__cgroup_read_text(dir, file, &text);
@@ -251,7 +251,7 @@ static void walk(const char *dir, int depth, void (*fn)(const char *dir, void *d
 static void add_pids(const char *dir, void *data)
 {
 	struct runtime_pids *out = data;
-	cleanup_str struct str text = STR_INIT_MAX(FILE_BYTES_MAX);
+	cleanup_str struct str text = STR_INIT;
 
 	runtime__cgroup_read_text(dir, "cgroup.procs", &text);
 	for (const char *p = str_text(&text); *p;) {

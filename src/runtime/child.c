@@ -120,7 +120,7 @@ static int find_user(struct launch *l, struct err *err)
 		return r;
 	/* Pipes were given to the container's root by the privileged side. */
 	for (int i = 0; l->uid && i < 3; i++)
-		runtime__stdio_give(i, l->uid);
+		runtime__stdio_give(i, l->uid, (gid_t)-1);
 	if (l->uid && l->console >= 0 && fchown(0, l->uid, (gid_t)-1) < 0)
 		return err_sys(err, errno, "give the terminal to user %u", l->uid);
 	return 0;

@@ -99,13 +99,13 @@ int runtime__console_make(struct launch *l, struct err *err)
 	return l->devpts < 0 ? l->devpts : open_pty(l, l->devpts, "ptmx", err);
 }
 
-void runtime__stdio_give(int fd, uid_t uid)
+void runtime__stdio_give(int fd, uid_t uid, gid_t gid)
 {
 	struct statfs fs;
 
 	if (fd < 0 || fstatfs(fd, &fs) < 0 || fs.f_type != PIPEFS_MAGIC)
 		return;
-	if (fchown(fd, uid, (gid_t)-1) < 0)
+	if (fchown(fd, uid, gid) < 0)
 		debug("cannot give descriptor %d to user %u: %s", fd, uid, strerror(errno));
 }
 

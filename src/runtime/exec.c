@@ -81,10 +81,8 @@ static int prepare(struct launch *l, struct enter *e, const struct spec *spec,
 	e->cgroup = *cgroup;
 	e->rlimits.v = exec->process->rlimits.v;
 	e->rlimits.n = exec->process->rlimits.n;
-	if (spec->idmap.count) {
-		for (int i = 0; i < 3; i++)
-			runtime__stdio_give(exec->stdio[i], spec->idmap.base);
-	}
+	for (int i = 0; l->user_ns && i < 3; i++)
+		runtime__stdio_give(exec->stdio[i], l->uid_base, l->uid_base);
 	return runtime__seccomp_load(spec, l->caps, &l->seccomp, err);
 }
 
@@ -100,6 +98,7 @@ int runtime_exec(const struct spec *spec, const struct runtime_exec *exec,
 	l.spec = spec;
 	l.process = exec->process;
 	l.exec = true;
+	l.uid_base = spec->idmap.base;
 	l.caps = exec->privileged ? caps_all() : exec->process->caps;
 	for (int i = 0; i < 3; i++)
 		l.stdio[i] = exec->stdio[i];
@@ -117,7 +116,7 @@ bool runtime_signal_works(pid_t pid, int signo)
 {
 	static const char *const keys[] = { "SigCgt:\t", "SigBlk:\t" };
 	cleanup_free char *dir = xasprintf("/proc/%d", pid);
-	cleanup_str struct str text = STR_INIT_MAX(64 << 10);
+	cleanup_str struct str text = STR_INIT;
 
 	if (signo == SIGKILL || signo == SIGSTOP)
 		return true;

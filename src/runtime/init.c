@@ -7,6 +7,7 @@
 #include "base/proc.h"
 
 #include <signal.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 
 /* Reaps what has ended; true, with the status to exit with, when the program itself has. */
@@ -25,32 +26,19 @@ static bool reap(pid_t program, int *ret_status)
 	return over;
 }
 
-static void handled(int signo)
-{
-	(void)signo; /* never runs: all signals stay blocked and are waited for */
-}
-
-/* While a process sleeps in sigwaitinfo the kernel shows what it waits for as not blocked: who asks
- * in /proc whether we take a signal (runtime_signal_works) would be told no. A handler says yes. */
-static void show_handlers(void)
-{
-	struct sigaction action = { .sa_handler = handled };
-	for (int signo = 1; signo < NSIG; signo++)
-		(void)sigaction(signo, &action, NULL); /* not for SIGKILL and SIGSTOP */
-}
-
+/* Through a signalfd, not sigwaitinfo: the kernel drops signals that PID 1 neither blocks nor
+ * handles, and while sigwaitinfo waits they do not count as blocked. */
 static _Noreturn void run(pid_t program, const sigset_t *signals)
 {
-	siginfo_t info;
-	int status = 0;
-
-	show_handlers();
+	struct signalfd_siginfo info;
+	int status = 0, fd = signalfd(-1, signals, SFD_CLOEXEC);
 
 	/* Ends here only when the program does: PID 1 takes everything else with it. */
 	while (!reap(program, &status)) {
-		int signo = sigwaitinfo(signals, &info);
-		if (signo > 0 && signo != SIGCHLD)
-			(void)kill(program, signo);
+		if (fd < 0 || read(fd, &info, sizeof(info)) != sizeof(info))
+			_exit(125);
+		if (info.ssi_signo != SIGCHLD)
+			(void)kill(program, (int)info.ssi_signo);
 	}
 	_exit(status);
 }

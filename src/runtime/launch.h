@@ -173,9 +173,10 @@ unsigned runtime__mount_attributes(const struct spec_mount *m);
 
 /* The caller's end: waits for the pty master; FD_NONE when the child ended without one. */
 int runtime__console_receive(int socket);
-/* Gives an anonymous pipe to a user of the container, so that /dev/stdout can be opened again
- * there. Files, sockets and the user's own terminal are left alone. */
-void runtime__stdio_give(int fd, uid_t uid);
+/* Gives an anonymous pipe to a user of the container (both ids, or the group as it is: -1), so that
+ * /dev/stdout can be opened again there. Files, sockets and the user's own terminal are left alone.
+ */
+void runtime__stdio_give(int fd, uid_t uid, gid_t gid);
 
 /* --- helpers for mounting, by the child --- */
 

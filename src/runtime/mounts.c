@@ -177,7 +177,7 @@ static int copy_file(const struct launch *l, int from, const char *path, struct 
 		.mode = 0644,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
-	cleanup_str struct str text = STR_INIT_MAX(COPIED_MAX);
+	cleanup_str struct str text = STR_INIT;
 	cleanup_fd int target = open_target(l, path, false, err);
 	struct stat st;
 	int r;

@@ -260,7 +260,7 @@ static void prepare_stdio(struct launch *l, const int stdio[3])
 	for (int i = 0; i < 3; i++) {
 		l->stdio[i] = stdio[i];
 		if (l->user_ns)
-			runtime__stdio_give(stdio[i], l->uid_base);
+			runtime__stdio_give(stdio[i], l->uid_base, l->uid_base);
 	}
 }
 
@@ -269,7 +269,7 @@ static void prepare_stdio(struct launch *l, const int stdio[3])
 static void prepare_limits(const struct launch *l, struct enter *e)
 {
 	const struct spec_process *p = l->process;
-	cleanup_str struct str text = STR_INIT_MAX(16);
+	cleanup_str struct str text = STR_INIT;
 	cleanup_err struct err ignored = ERR_INIT;
 
 	e->rlimits.v = p->rlimits.v;
@@ -277,7 +277,7 @@ static void prepare_limits(const struct launch *l, struct enter *e)
 	e->has_oom_score_adj = p->has_oom_score_adj;
 	e->oom_score_adj = p->oom_score_adj;
 	if (!p->has_oom_score_adj &&
-	    fs_read(AT_FDCWD, "/proc/self/oom_score_adj", 16, &text, &ignored) == 0 &&
+	    fs_read(AT_FDCWD, "/proc/self/oom_score_adj", 64, &text, &ignored) == 0 &&
 	    str_text(&text)[0] == '-')
 		e->has_oom_score_adj = true;
 }
@@ -303,7 +303,7 @@ static int join_user_ns(struct launch *l, int *user, struct err *err)
 {
 	const struct spec *s = l->spec;
 	pid_t pid = s->pid == SPEC_NS_JOIN ? s->pid_join : s->ipc == SPEC_NS_JOIN ? s->ipc_join : 0;
-	cleanup_str struct str map = STR_INIT_MAX(4096);
+	cleanup_str struct str map = STR_INIT;
 	struct stat ours, theirs;
 	unsigned base;
 

@@ -164,8 +164,8 @@ static int find_groups(struct launch *l, const char *text, struct err *err)
 
 int runtime__user_find(struct launch *l, struct err *err)
 {
-	cleanup_str struct str passwd = STR_INIT_MAX(FILE_BYTES_MAX);
-	cleanup_str struct str group = STR_INIT_MAX(FILE_BYTES_MAX);
+	cleanup_str struct str passwd = STR_INIT;
+	cleanup_str struct str group = STR_INIT;
 	const char *wanted = str_empty(l->process->user) ? "0" : l->process->user;
 	const char *colon = strchr(wanted, ':');
 	const char *group_name = colon && colon[1] ? colon + 1 : NULL;
