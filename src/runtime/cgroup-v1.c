@@ -190,14 +190,14 @@ static int apply(struct cgroup *cg, struct err *err)
 	return apply_blkio(cg, err);
 }
 
-static int apply_pids(struct cgroup *cg, struct err *err)
+static int apply_pids(struct cgroup *cg, int extra, struct err *err)
 {
 	int64_t pids = cg->spec->resources.pids;
 
 	if (!pids)
 		return 0;
 	return pids < 0 ? put(cg, "pids", "pids.max", "pids limit", "max", err)
-			: put_number(cg, "pids", "pids.max", "pids limit", pids, err);
+			: put_number(cg, "pids", "pids.max", "pids limit", pids + extra, err);
 }
 
 static int devices(struct cgroup *cg, const struct device_rules *rules, struct err *err)

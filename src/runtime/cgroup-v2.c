@@ -162,11 +162,12 @@ static int apply(struct cgroup *cg, struct err *err)
 	return apply_io(cg, err);
 }
 
-static int apply_pids(struct cgroup *cg, struct err *err)
+static int apply_pids(struct cgroup *cg, int extra, struct err *err)
 {
 	int64_t pids = cg->spec->resources.pids;
 
-	return pids ? put_limit(cg, "pids.max", "pids limit", pids, err) : 0;
+	return pids ? put_limit(cg, "pids.max", "pids limit", pids < 0 ? pids : pids + extra, err)
+		    : 0;
 }
 
 static int devices(struct cgroup *cg, const struct device_rules *rules, struct err *err)

@@ -282,7 +282,8 @@ static int create(struct cgroup *cg, struct err *err)
 	int r;
 
 	if ((r = runtime__device_rules(cg->spec, &rules, err)) == 0 &&
-	    (r = cg->ops->create(cg, err)) == 0 && (r = cg->ops->apply(cg, err)) == 0)
+	    (r = cg->ops->create(cg, err)) == 0 && (r = cg->ops->apply(cg, err)) == 0 &&
+	    (r = cg->ops->apply_pids(cg, 1, err)) == 0) /* the intermediate */
 		r = cg->ops->devices(cg, &rules, err);
 	vec_done(&rules.rules);
 	return r;
@@ -309,7 +310,7 @@ int runtime__cgroup_create(const struct spec *spec, struct cgroup **ret, struct 
 
 int runtime__cgroup_started(struct cgroup *cg, struct err *err)
 {
-	return cg->ops->apply_pids(cg, err);
+	return cg->ops->apply_pids(cg, 0, err);
 }
 
 int runtime__cgroup_open(struct cgroup *cg, struct err *err)
@@ -344,7 +345,7 @@ int runtime__cgroup_apply(struct cgroup *cg, struct err *err)
 {
 	int r = cg->ops->apply(cg, err);
 
-	return r < 0 ? r : cg->ops->apply_pids(cg, err);
+	return r < 0 ? r : cg->ops->apply_pids(cg, 0, err);
 }
 
 /* A group is busy for a moment after its last process has been reaped. */

@@ -36,10 +36,10 @@ struct cgroup;
 struct cgroup *runtime__cgroup_new(const struct spec *spec, const struct cgroup_host *host);
 void runtime__cgroup_free(struct cgroup *cg); /* NULL is allowed; the group stays */
 
-/* Makes the directories, sets the limits (all but the number of processes) and the device rules.
- * On failure nothing is left. */
+/* Makes the directories, sets the limits (for the number of processes, one more) and the device
+ * rules. On failure nothing is left. */
 int runtime__cgroup_create(const struct spec *spec, struct cgroup **ret, struct err *err);
-/* What must wait until the container's first process is in: the limit of processes. */
+/* What must wait until the intermediate is gone: the exact limit of processes. */
 int runtime__cgroup_started(struct cgroup *cg, struct err *err);
 /* The calling process joins (v1; on v2 it is born inside). Negative errno. */
 int runtime__cgroup_join(const struct cgroup *cg);
@@ -92,7 +92,8 @@ struct cgroup_ops {
 	void (*name)(struct cgroup *cg);		   /* fills dirs */
 	int (*create)(struct cgroup *cg, struct err *err); /* the directories */
 	int (*apply)(struct cgroup *cg, struct err *err);  /* limits but pids */
-	int (*apply_pids)(struct cgroup *cg, struct err *err);
+	/* with `extra` processes more than the spec says */
+	int (*apply_pids)(struct cgroup *cg, int extra, struct err *err);
 	int (*devices)(struct cgroup *cg, const struct device_rules *rules, struct err *err);
 	int (*freeze)(struct cgroup *cg, bool freeze, struct err *err);
 	bool (*frozen)(struct cgroup *cg);

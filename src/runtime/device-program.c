@@ -39,7 +39,7 @@ struct bpf_attach {
 #define SKIP_NE(reg, value) INSN(BPF_JMP | BPF_JNE | BPF_K, reg, 0, 0, value)
 #define EXIT()		    INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
 
-enum { RULE_INSNS_MAX = 9, FRAME_INSNS = 8 };
+enum { RULE_INSNS_MAX = 9, FRAME_INSNS = 8, VERDICT_INSNS = 2 };
 
 static unsigned bpf_access(unsigned access)
 {
@@ -68,7 +68,8 @@ static size_t rule_program(const struct device_rule *rule, struct bpf_insn *out)
 		tests[n++] = SKIP_NE(BPF_REG_5, (int)rule->minor);
 	for (size_t i = 0; i < n; i++) {
 		if (tests[i].code == (BPF_JMP | BPF_JNE | BPF_K))
-			tests[i].off = (int16_t)(n - i - 1 + 2); /* over the rest and the verdict */
+			tests[i].off = (int16_t)(n - i - 1 +
+						 VERDICT_INSNS); /* over the rest and the verdict */
 		out[i] = tests[i];
 	}
 	out[n++] = MOVE_IMM(BPF_REG_0, 1);
@@ -88,8 +89,13 @@ size_t runtime__device_program(const struct device_rules *rules, struct bpf_insn
 	ret[n++] = SHIFT(BPF_REG_3, 16);
 	ret[n++] = LOAD32(BPF_REG_4, 4);
 	ret[n++] = LOAD32(BPF_REG_5, 8);
-	for (size_t i = 0; i < rules->rules.n; i++)
-		n += rule_program(&rules->rules.v[i], ret + n);
+	for (size_t i = 0; i < rules->rules.n; i++) {
+		size_t added = rule_program(&rules->rules.v[i], ret + n);
+		n += added;
+		if (added == VERDICT_INSNS)
+			return n; /* everything is allowed; the verifier refuses what cannot be
+				     reached */
+	}
 	ret[n++] = MOVE_IMM(BPF_REG_0, 0);
 	ret[n++] = EXIT();
 	return n;

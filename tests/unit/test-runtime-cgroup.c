@@ -34,7 +34,8 @@ static void test_limits(void **state)
 	box->spec.resources.cpu_shares = 512;
 	box_start(box, "fork=10", "trap", NULL);
 	wait_for(box, "ready");
-	assert_true(output_has(box, "forked 4\n"));
+	if (!output_has(box, "forked 4\n"))
+		fail_msg("%s", str_text(&box->text));
 	assert_int_equal(runtime_stats(&box->spec, &stats, &box->err), 0);
 	assert_int_equal(stats.memory_limit, 64 << 20);
 	assert_int_equal(stats.pids, 5);
@@ -170,11 +171,11 @@ static void test_v2_files(void **state)
 	static const struct {
 		const char *file, *want;
 	} wants[] = {
-		{ "memory.max", "67108864" },	{ "memory.swap.max", "33554432" },
-		{ "memory.low", "1048576" },	{ "cpu.weight", "39" },
-		{ "cpu.max", "150000 100000" }, { "cpuset.cpus", "0-1" },
-		{ "cpuset.mems", "0" },		{ "pids.max", "100" },
-		{ "io.weight", "default 496" },
+		{ "memory.max", "67108864" },	 { "memory.swap.max", "33554432" },
+		{ "memory.low", "1048576" },	 { "cpu.weight", "39" },
+		{ "cpu.max", "150000 100000" },	 { "cpuset.cpus", "0-1" },
+		{ "cpuset.mems", "0" },		 { "pids.max", "100" },
+		{ "io.weight", "default 4950" },
 	};
 	char template[] = "/tmp/stave-cgroup-XXXXXX";
 	struct cgroup_host host = { .available = true, .v2 = true, .root = mkdtemp(template) };
