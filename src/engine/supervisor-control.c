@@ -148,11 +148,11 @@ static void ask_apply(struct conn *conn, struct frame *frame)
 	job_new(conn->s, &request);
 }
 
-static void wait_result(struct conn *conn, const struct life *life)
+static void wait_result(struct conn *conn, int exit_code)
 {
 	free(conn->wait_id);
 	conn->wait_id = NULL;
-	conn_result(conn, NULL, json_pack("{s:i}", "exit_code", life->c->exit_code), FD_NONE);
+	conn_result(conn, NULL, json_pack("{s:i}", "exit_code", exit_code), FD_NONE);
 }
 
 static bool is_over(const struct life *life)
@@ -165,11 +165,14 @@ static void ask_wait(struct conn *conn, struct frame *frame)
 	cleanup_err struct err err = ERR_INIT;
 	const char *id = json_str(frame->body, "id", "");
 	struct life *life = supervisor_life(conn->s, id);
-	if (!life) {
+	const struct ended *ended = life ? NULL : supervisor_ended(conn->s, id);
+	if (ended) {
+		wait_result(conn, ended->exit_code);
+	} else if (!life) {
 		(void)err_not_found(&err, "no such container: '%s'", id);
 		answer(conn, &err);
 	} else if (is_over(life)) {
-		wait_result(conn, life);
+		wait_result(conn, life->c->exit_code);
 	} else {
 		conn->wait_id = xstrdup(id);
 	}
@@ -393,6 +396,6 @@ void control_container_ended(struct supervisor *s, struct life *life)
 	for (size_t i = s->conns.n; i-- > 0;) {
 		struct conn *conn = s->conns.v[i];
 		if (conn->busy == FRAME_WAIT && str_eq(conn->wait_id, life->c->id))
-			wait_result(conn, life);
+			wait_result(conn, life->c->exit_code);
 	}
 }

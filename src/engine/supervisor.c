@@ -110,6 +110,21 @@ int supervisor_sweep(struct supervisor *s, struct err *err)
 	return net_sweep(s->net, s->name, &keep, err);
 }
 
+static void remember_end(struct supervisor *s, const struct container *c)
+{
+	struct ended *ended = &s->ended[s->ended_count++ % ARRAY_SIZE(s->ended)];
+	snprintf(ended->id, sizeof(ended->id), "%s", c->id);
+	ended->exit_code = c->exit_code;
+}
+
+const struct ended *supervisor_ended(const struct supervisor *s, const char *id)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(s->ended); i++)
+		if (strcmp(s->ended[i].id, id) == 0)
+			return &s->ended[i];
+	return NULL;
+}
+
 static void remove_over(void *data)
 {
 	struct supervisor *s = data;
@@ -124,6 +139,7 @@ static void remove_over(void *data)
 		cleanup_err struct err err = ERR_INIT;
 		if (steps__destroy(*life, false, true, &err) < 0 || supervisor_sweep(s, &err) < 0)
 			event_warning(s, "%s", err.msg);
+		remember_end(s, (*life)->c);
 		control_container_ended(s, *life);
 	}
 	vec_done(&over);

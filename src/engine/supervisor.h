@@ -38,6 +38,14 @@ struct supervisor {
 	int listener;
 	struct watch *listener_watch;
 
+	/* Containers that removed themselves (run --rm), for a `wait` that comes after: the last
+	 * few. */
+	struct ended {
+		char id[SPEC_ID_LEN + 1];
+		int exit_code;
+	} ended[64];
+	size_t ended_count;
+
 	bool removal_due;
 	bool sweep_due; /* slots have gone: supervisor_sweep() */
 
@@ -64,6 +72,8 @@ void supervisor_forget_project(struct supervisor *s);
 int supervisor_sweep(struct supervisor *s, struct err *err);
 /* Removes, at the end of the round, what was to go when it had ended (`run --rm`). */
 void supervisor_remove_over(struct supervisor *s);
+/* One of those that are gone already; NULL when it is not remembered. */
+const struct ended *supervisor_ended(const struct supervisor *s, const char *id);
 /* Something ended: leave soon if nothing is left to look after. */
 void supervisor_idle_check(struct supervisor *s);
 struct life *supervisor_life_by_slot(const struct supervisor *s, const char *slot); /* NULL */
