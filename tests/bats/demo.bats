@@ -121,6 +121,8 @@ sql() {
 services:
   db:
     image: postgres:16-alpine
+    healthcheck:
+      test: ["CMD", "pg_isready"]
 E
 	run ! stave up -d --wait
 	stave logs db | grep -F 'superuser password is not specified'
