@@ -4,6 +4,8 @@
 
 #include <strings.h>
 
+enum { UNSET_MAX = 100 };
+
 struct site {
 	struct compose_model *m;
 	const struct node *node;
@@ -51,7 +53,8 @@ static struct where inside(const struct compose_model *m, const struct node *n, 
 static void missing(void *data, const char *name, const struct template_use *use)
 {
 	struct site *site = data;
-	if (map_has(&site->m->unset, name))
+	/* Finding the place of each of very many would take its time; the first ones are shown. */
+	if (map_has(&site->m->unset, name) || site->m->unset.live >= UNSET_MAX)
 		return;
 	struct where *at = arena_alloc(site->m->arena, sizeof(*at));
 	*at = inside(site->m, site->node, use->at);
