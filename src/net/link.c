@@ -142,6 +142,8 @@ static int look(struct netlink *nl, const char *name, struct links_seen *ret)
 	begin_link(nl, RTM_GETLINK, name ? 0 : NLM_F_DUMP);
 	if (name)
 		mnl_attr_put_strz(nl->last, IFLA_IFNAME, name);
+	/* Counting what went through is most of the answer, and of the work. */
+	mnl_attr_put_u32(nl->last, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	netlink__end(nl);
 	return netlink__query(nl, name == NULL, see_link, ret);
 }
@@ -329,6 +331,7 @@ int link__delete(struct net *net, const struct strv *names, struct err *err)
 struct inside {
 	struct netlink nl;
 	struct links_seen links;
+	int loopback; /* its number while it is down, else 0 */
 };
 
 static void inside_done(struct inside *in)
@@ -337,7 +340,7 @@ static void inside_done(struct inside *in)
 	vec_done(&in->links.list);
 }
 
-/* In the namespace: brings lo up, lists the links, and says which family new interfaces get. The
+/* In the namespace: lists the links, and says which family new interfaces get. The
  * settings are made before the interface exists: it then comes up without a link-local address and
  * its router solicitations. */
 static int look_inside(struct net *net, int netns, const struct link_pair *p, struct inside *in,
@@ -360,14 +363,9 @@ static int look_inside(struct net *net, int netns, const struct link_pair *p, st
 	r = look(&in->nl, NULL, &in->links);
 	if (r < 0)
 		return err_sys(err, -r, "list the container's interfaces");
-	vec_each(l, &in->links.list) {
-		if (!(l->flags & IFF_LOOPBACK) || (l->flags & IFF_UP))
-			continue;
-		bring_up(&in->nl, l->index);
-		r = netlink__commit(&in->nl, NULL, 0);
-		if (r < 0)
-			return err_sys(err, -r, "bring up the container's loopback");
-	}
+	vec_each(l, &in->links.list)
+		if ((l->flags & IFF_LOOPBACK) && !(l->flags & IFF_UP))
+			in->loopback = l->index;
 	return 0;
 }
 
@@ -464,11 +462,8 @@ static const struct link_seen *inner_end(struct net *net, const struct inside *i
 }
 
 static int make_pair(struct net *net, int netns, const struct link_pair *p, struct inside *in,
-		     char *ret_ifname, struct err *err)
+		     int bridge, char *ret_ifname, struct err *err)
 {
-	int bridge = link__index(net, p->bridge);
-	if (bridge < 0)
-		return err_sys(err, -bridge, "find the bridge '%s'", p->bridge);
 	for (int attempt = 0;; attempt++) {
 		int results[2];
 		char ifname[IFNAMSIZ];
@@ -499,55 +494,68 @@ static int make_pair(struct net *net, int netns, const struct link_pair *p, stru
 	}
 }
 
+static void put_addresses(struct netlink *nl, int index, const struct link_pair *p)
+{
+	if (p->ipv4.family)
+		add_address(nl, index, &p->ipv4, p->prefix4);
+	if (p->ipv6.family)
+		add_address(nl, index, &p->ipv6, p->prefix6);
+	if (p->route4.family)
+		add_default_route(nl, index, &p->route4);
+	if (p->route6.family)
+		add_default_route(nl, index, &p->route6);
+}
+
 /* Brings the inner end up, and with it the carrier of the host's end and, for its first port, of
  * the bridge. The kernel acts on a new carrier some time later, from its link watch; what is sent
  * before is lost, a first ARP request for a whole second. Asking for a link makes it look at that
  * link at once (since 6.8). */
-static int raise_pair(struct net *net, struct netlink *inside, const struct link_pair *p,
-		      const char *ifname, struct link_seen *ret)
+static int set_inside(struct net *net, struct inside *in, const struct link_pair *p,
+		      const char *ifname, const struct link_seen *bridge)
 {
-	struct link_seen ignored;
-	struct ifinfomsg *ifi = begin_link(inside, RTM_NEWLINK, NLM_F_ACK);
-	ifi->ifi_flags = ifi->ifi_change = IFF_UP;
-	mnl_attr_put_strz(inside->last, IFLA_IFNAME, ifname);
-	netlink__end(inside);
-	int r = netlink__commit(inside, NULL, 0);
+	struct link_seen l, ignored;
+	int r = look_one(&in->nl, ifname, &l);
+	if (r < 0)
+		return r;
+	if (in->loopback)
+		bring_up(&in->nl, in->loopback);
+	bring_up(&in->nl, l.index);
+	if (!p->ipv6.family)
+		put_addresses(&in->nl, l.index, p);
+	r = netlink__commit(&in->nl, NULL, 0);
 	if (r < 0)
 		return r;
 	(void)look_one(&net->rt, p->host, &ignored);
-	(void)look_one(&net->rt, p->bridge, &ignored);
-	return look_one(inside, ifname, ret);
+	if (!(bridge->flags & IFF_RUNNING))
+		(void)look_one(&net->rt, p->bridge, &ignored);
+	if (!p->ipv6.family)
+		return 0;
+	(void)look_one(&in->nl, ifname, &ignored); /* IPv6 waits for the inner carrier as well */
+	put_addresses(&in->nl, l.index, p);
+	return netlink__commit(&in->nl, NULL, 0);
 }
 
 int link__pair(struct net *net, int netns, const struct link_pair *p, char *ret_ifname,
 	       struct err *err)
 {
+	struct link_seen bridge;
 	int r = net__rt(net, err);
 	if (r < 0)
 		return r;
+	r = look_one(&net->rt, p->bridge, &bridge);
+	if (r < 0)
+		return failed(&net->rt, err, r, "find the bridge", p->bridge);
 	cleanup(inside_done) struct inside in = { .nl = NETLINK_INIT };
 	r = look_inside(net, netns, p, &in, err);
 	if (r < 0)
 		return r;
 	char ifname[IFNAMSIZ];
-	r = make_pair(net, netns, p, &in, ifname, err);
+	r = make_pair(net, netns, p, &in, bridge.index, ifname, err);
 	if (r < 0)
 		return r;
-	struct link_seen l;
-	r = raise_pair(net, &in.nl, p, ifname, &l);
+	r = set_inside(net, &in, p, ifname, &bridge);
 	if (r < 0)
-		return failed(&in.nl, err, r, "bring up", ifname);
-	if (p->ipv4.family)
-		add_address(&in.nl, l.index, &p->ipv4, p->prefix4);
-	if (p->ipv6.family)
-		add_address(&in.nl, l.index, &p->ipv6, p->prefix6);
-	if (p->route4.family)
-		add_default_route(&in.nl, l.index, &p->route4);
-	if (p->route6.family)
-		add_default_route(&in.nl, l.index, &p->route6);
-	r = netlink__commit(&in.nl, NULL, 0);
-	if (r < 0)
-		return failed(&in.nl, err, r, "set addresses of", ifname);
+		return failed(&in.nl, err, r, "set up the interface", ifname);
 	snprintf(ret_ifname, IFNAMSIZ, "%s", ifname);
 	return 0;
 }

@@ -171,6 +171,26 @@ bool nft__chain(struct net *net, const char *chain)
 	return netlink__query(nl, false, NULL, NULL) == 0;
 }
 
+bool nft__table(struct net *net)
+{
+	struct netlink *nl = &net->nf;
+	struct nlmsghdr *m = begin_message(nl, NFT_MSG_GETTABLE, 0, NFPROTO_INET);
+	mnl_attr_put_strz(m, NFTA_TABLE_NAME, net->table);
+	netlink__end(nl);
+	return netlink__query(nl, false, NULL, NULL) == 0;
+}
+
+int nft__drop_table(struct net *net)
+{
+	struct netlink *nl = &net->nf;
+	batch_mark(nl, NFNL_MSG_BATCH_BEGIN);
+	struct nlmsghdr *m = begin_message(nl, NFT_MSG_DELTABLE, 0, NFPROTO_INET);
+	mnl_attr_put_strz(m, NFTA_TABLE_NAME, net->table);
+	netlink__end(nl);
+	int r = nft__commit(net);
+	return r == -ENOENT ? 0 : r;
+}
+
 static int see_chain(const struct nlmsghdr *m, void *data)
 {
 	struct nft_places *places = data;

@@ -27,6 +27,11 @@ int nft__commit(struct net *net);
 bool nft__has(struct net *net, const char *set, const void *key, size_t key_len);
 /* Number of elements of a set, or negative errno. */
 int nft__count(struct net *net, const char *set);
+/* Deletes our table with all that is in it; missing is success. On the handle's own socket: closing
+ * a socket (nft__run does) waits until the kernel has let go of what was deleted, some ten
+ * milliseconds. */
+int nft__drop_table(struct net *net);
+bool nft__table(struct net *net); /* whether it is there */
 /* Whether our table has this chain. */
 bool nft__chain(struct net *net, const char *chain);
 

@@ -113,8 +113,8 @@ static const char skeleton[] =
 static int make_table(struct net *net, struct err *err)
 {
 	cleanup_str struct str text = STR_INIT;
-	/* Adding before deleting makes the deletion succeed when there was none. */
-	str_addf(&text, "add table inet %1$s\ndelete table inet %1$s\n", net->table);
+	if (nft__table(net)) /* another version's; in the same transaction */
+		str_addf(&text, "delete table inet %s\n", net->table);
 	str_addf(&text, skeleton, net->table, RULES_RING, version_chain);
 	return nft__run(net, str_text(&text), err);
 }
@@ -157,8 +157,8 @@ int rules__retire(struct net *net, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(owned); i++)
 		if (nft__count(net, owned[i]) > 0)
 			return 0;
-	cleanup_free char *text = xasprintf("delete table inet %s\n", net->table);
-	return nft__run(net, text, err);
+	r = nft__drop_table(net);
+	return r < 0 ? err_sys(err, -r, "remove the nftables table '%s'", net->table) : 0;
 }
 
 /* --- guests in other programs' chains --- */
