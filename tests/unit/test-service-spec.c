@@ -175,15 +175,20 @@ static void privileged(struct fixture *f)
 {
 	f->service->privileged = true;
 }
+static void no_networks(struct fixture *f)
+{
+	free(f->service->networks.v[0].network);
+	f->service->networks.n = 0;
+}
 static void host_network(struct fixture *f)
 {
 	f->service->network_mode = xstrdup("host");
-	f->service->networks.n = 0;
+	no_networks(f);
 }
 static void bridge_network(struct fixture *f)
 {
 	f->service->network_mode = xstrdup("bridge");
-	f->service->networks.n = 0;
+	no_networks(f);
 }
 static void limits(struct fixture *f)
 {
