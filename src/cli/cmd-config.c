@@ -165,7 +165,9 @@ static int print_document(struct compose_result *r, const struct config_args *o,
 	bool yaml = !o->format || strcmp(o->format, "yaml") == 0;
 	if (o->quiet)
 		return 0;
-	cleanup_json json_t *document = compose_to_json(r);
+	cleanup_json json_t *full = compose_to_json(r);
+	cleanup_json json_t *document =
+		yaml && !o->no_interpolate ? config_for_yaml(full) : json_incref(full);
 	cleanup_free char *text = config_text(document, yaml, !o->no_interpolate);
 	if (o->output)
 		return fs_write_atomic(AT_FDCWD, o->output, text, strlen(text), 0644, 0, err);

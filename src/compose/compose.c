@@ -1,5 +1,6 @@
 #include "compose/compose.h"
 
+#include "compose/config.h"
 #include "compose/decode.h"
 #include "compose/discover.h"
 #include "compose/load.h"
@@ -106,6 +107,6 @@ json_t *compose_to_json(const struct compose_result *result)
 
 char *compose_to_yaml(const struct compose_result *result)
 {
-	cleanup_json json_t *document = compose_to_json(result);
-	return yaml_write(document);
+	cleanup_json json_t *document = compose_to_json(result), *shown = config_for_yaml(document);
+	return yaml_write(shown);
 }

@@ -138,6 +138,29 @@ json_t *config_diagnostics(const struct diagnostics *diagnostics)
 	return list;
 }
 
+static void drop_empty(json_t *obj, const char *key)
+{
+	json_t *value = json_object_get(obj, key);
+	if (json_is_null(value) || (json_is_object(value) && !json_object_size(value)))
+		json_object_del(obj, key);
+}
+
+json_t *config_for_yaml(const json_t *document)
+{
+	json_t *copy = json_deep_copy(document), *one;
+	const char *name;
+	json_object_foreach(json_object_get(copy, "services"), name, one) {
+		json_t *deploy = json_object_get(one, "deploy");
+		drop_empty(one, "command");
+		drop_empty(one, "entrypoint");
+		drop_empty(deploy, "resources");
+		drop_empty(deploy, "placement");
+	}
+	json_object_foreach(json_object_get(copy, "networks"), name, one)
+		drop_empty(one, "ipam");
+	return copy;
+}
+
 char *config_text(const json_t *document, bool yaml, bool escape)
 {
 	cleanup_free char *text =

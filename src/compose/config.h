@@ -22,6 +22,9 @@ int config_hashes(const struct compose_result *result, const struct strv *servic
 /* Diagnostics as data: a list of {severity, message, hint, path, file, line, column, source,
  * chain}. New reference. */
 json_t *config_diagnostics(const struct diagnostics *diagnostics);
+/* The document without what Compose writes only in JSON: null commands, empty ipam, resources and
+ * placement. New reference. */
+json_t *config_for_yaml(const json_t *document);
 /* A document as JSON (indented) or YAML text; owned. With escape, a dollar sign is doubled, so that
  * the text can be read as a Compose file again. */
 char *config_text(const json_t *document, bool yaml, bool escape);

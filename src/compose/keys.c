@@ -97,15 +97,15 @@ static const struct shape build = { .kinds = K_STR | K_MAP, .flags = SHAPE_X, .k
 
 /* blkio_config: */
 static const struct key blkio_weight_keys[] = {
-	{ "path", &string, OUT_STRING },
-	{ "weight", &integer, OUT_INT },
+	{ "path", &string, OUT_STRING, .shown = "Path" },
+	{ "weight", &integer, OUT_INT, .shown = "Weight" },
 	{ NULL },
 };
 static const struct shape blkio_weight = { .kinds = K_MAP, .keys = blkio_weight_keys };
 static const struct shape blkio_weights = { .kinds = K_LIST, .items = &blkio_weight };
 static const struct key blkio_rate_keys[] = {
-	{ "path", &string, OUT_STRING },
-	{ "rate", &integer, OUT_BYTES },
+	{ "path", &string, OUT_STRING, .shown = "Path" },
+	{ "rate", &integer, OUT_BYTES, .shown = "Rate" },
 	{ NULL },
 };
 static const struct shape blkio_rate = { .kinds = K_MAP, .keys = blkio_rate_keys };

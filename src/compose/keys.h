@@ -158,6 +158,7 @@ struct key {
 	const struct shape *shape;
 	uint8_t out, cast, item_cast, merge, item_merge, unique, canon, item_canon, preset,
 		item_preset, path, item_path, flags;
+	const char *shown; /* its name in `config`, where that differs */
 };
 
 extern const struct key root_keys[];

@@ -52,6 +52,30 @@ static void leave(struct printer *p, size_t before)
 		p->path.data[before] = '\0';
 }
 
+json_t *output_sorted(json_t *map)
+{
+	struct strv names cleanup(strv_done) = { 0 };
+	const char *name;
+	json_t *value;
+	json_object_foreach(map, name, value)
+		strv_add(&names, name);
+	strv_sort(&names);
+	json_t *out = json_object();
+	for (size_t i = 0; i < names.n; i++)
+		json_object_set_nocheck(out, names.v[i], json_object_get(map, names.v[i]));
+	return out;
+}
+
+/* The same, taking the old one. */
+static json_t *in_order(json_t *map)
+{
+	if (json_object_size(map) < 2)
+		return map;
+	json_t *out = output_sorted(map);
+	json_decref(map);
+	return out;
+}
+
 static json_t *text_json(const struct node *n)
 {
 	if (n->kind == NODE_STRING)
@@ -303,7 +327,7 @@ static json_t *pairs(struct printer *p, const struct node *n, bool nulls)
 				 : nulls ? json_null()
 					 : json_string(""));
 		}
-	return map;
+	return in_order(map);
 }
 
 static json_t *out_labels(struct printer *p, const struct node *n, const struct key *key)
@@ -399,7 +423,7 @@ static json_t *out_object_map(struct printer *p, const struct node *n, const str
 						    : json_null());
 		leave(p, before);
 	}
-	return map;
+	return in_order(map);
 }
 
 static json_t *out_count(struct printer *p, const struct node *n, const struct key *key)
@@ -442,7 +466,7 @@ static json_t *out_ulimits(struct printer *p, const struct node *n, const struct
 		if (value)
 			put_pair(p, map, e->key, e->where, value);
 	}
-	return map;
+	return in_order(map);
 }
 
 static json_t *out_ssh_keys(struct printer *p, const struct node *n, const struct key *key)
@@ -508,7 +532,7 @@ static json_t *print_map(struct printer *p, const struct node *map, const struct
 		if (value) {
 			if (e)
 				remember(p, e->where.line ? e->where : map->where);
-			json_object_set_new_nocheck(j, k->name, value);
+			json_object_set_new_nocheck(j, k->shown ? k->shown : k->name, value);
 		}
 		leave(p, before);
 	}

@@ -12,4 +12,7 @@
 json_t *output_object(struct compose_model *m, const struct node *map, const struct shape *shape,
 		      const char *path, json_t *places);
 
+/* A new object with the members of `map` in order of their names. */
+json_t *output_sorted(json_t *map);
+
 #endif

@@ -172,13 +172,13 @@ static const struct field device_fields[] = {
 };
 
 static const struct field blkio_device_fields[] = {
-	{ "path", F_STRING, offsetof(struct blkio_device, path) },
-	{ "rate", F_SIZE, offsetof(struct blkio_device, rate) },
+	{ "Path", F_STRING, offsetof(struct blkio_device, path) },
+	{ "Rate", F_SIZE, offsetof(struct blkio_device, rate) },
 	{ NULL },
 };
 static const struct field blkio_weight_fields[] = {
-	{ "path", F_STRING, offsetof(struct blkio_device, path) },
-	{ "weight", F_I64, offsetof(struct blkio_device, rate) },
+	{ "Path", F_STRING, offsetof(struct blkio_device, path) },
+	{ "Weight", F_I64, offsetof(struct blkio_device, rate) },
 	{ NULL },
 };
 #define RATES(name, member, count)                                                                 \

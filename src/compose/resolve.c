@@ -35,9 +35,8 @@ static json_t *typed_project(struct compose_model *m, json_t *places)
 				json_object_set_new_nocheck(places, e->key, where);
 		}
 		if (services || json_object_size(section))
-			json_object_set_new_nocheck(project, k->name, section);
-		else
-			json_decref(section);
+			json_object_set_new_nocheck(project, k->name, output_sorted(section));
+		json_decref(section);
 	}
 	if (!json_object_get(project, "services"))
 		json_object_set_new(project, "services", json_object());
@@ -135,21 +134,6 @@ static int read_env_file(struct env_scope *s, const char *service, const char *p
 	return r < 0 ? -1 : 0;
 }
 
-/* A new object with the members of `map` in order of their names. */
-static json_t *sorted(json_t *map)
-{
-	struct strv names cleanup(strv_done) = { 0 };
-	const char *name;
-	json_t *value;
-	json_object_foreach(map, name, value)
-		strv_add(&names, name);
-	strv_sort(&names);
-	json_t *out = json_object();
-	for (size_t i = 0; i < names.n; i++)
-		json_object_set_nocheck(out, names.v[i], json_object_get(map, names.v[i]));
-	return out;
-}
-
 /* env_file below environment; a name without a value takes the shell's. */
 static void resolve_environment(struct compose_model *m, const char *name, json_t *service,
 				json_t *places)
@@ -172,7 +156,7 @@ static void resolve_environment(struct compose_model *m, const char *name, json_
 	if (json_object_size(merged)) {
 		if (own)
 			json_object_update(merged, own);
-		json_object_set_new(service, "environment", sorted(merged));
+		json_object_set_new(service, "environment", output_sorted(merged));
 	}
 	json_object_del(service, "env_file");
 }
@@ -194,7 +178,7 @@ static void resolve_labels(struct compose_model *m, const char *name, json_t *se
 	if (own)
 		json_object_update(merged, own);
 	if (json_object_size(merged))
-		json_object_set_new(service, "labels", sorted(merged));
+		json_object_set_new(service, "labels", output_sorted(merged));
 	json_object_del(service, "label_file");
 }
 

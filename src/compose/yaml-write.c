@@ -108,9 +108,6 @@ static void map(struct writer *w, const json_t *j, int indent, bool in_list)
 	json_t *item;
 	json_object_foreach((json_t *)j, key, item)
 		strv_add(&keys, key);
-	/* the project's name and services come first, as in what people write */
-	if (indent > 0)
-		strv_sort(&keys);
 	for (size_t i = 0; i < keys.n; i++) {
 		if (i > 0 || !in_list)
 			str_addf(&w->out, "%s%*s", w->out.len ? "\n" : "", indent, "");

@@ -1,4 +1,5 @@
-/* A JSON value as YAML text, in the style in which Docker Compose prints `config`. */
+/* A JSON value as YAML text, in the style in which Docker Compose prints `config`; keys stand in
+ * the order in which they were put there. */
 #ifndef STAVE_COMPOSE_YAML_WRITE_H
 #define STAVE_COMPOSE_YAML_WRITE_H
 

@@ -140,6 +140,10 @@ static int read_scalar(struct reader *r, struct fy_event *event)
 		text = "";
 	if (len > YAML_SCALAR_MAX)
 		return refuse(r, where, "a value longer than 1 MiB");
+	/* libfyaml 0.7 makes up bytes for a block that is indented less than its key. */
+	bool block = style == FYSS_LITERAL || style == FYSS_FOLDED;
+	if (!str_utf8(text, len, false) && (block || !memchr(text, '\0', len)))
+		return refuse(r, where, "not valid YAML: a block that is not indented");
 	if (memchr(text, '\0', len))
 		return refuse(r, where, "a NUL character is not allowed in a Compose file");
 	if (count_node(r, where) < 0)

@@ -62,7 +62,7 @@ static const struct {
 	{ "inactive dependency", WEB "    depends_on: [db]\n  db: {image: i, profiles: [x]}",
 	  "whose profile is not active", "enable its profile, or say 'required: false'", 4, 18 },
 	{ "dependency cycle", WEB "    depends_on: [b]\n  b: {image: i, depends_on: [web]}",
-	  "a dependency cycle", NULL, 5, 0 },
+	  "a dependency cycle", NULL, 4, 18 },
 	{ "network_mode and networks", WEB "    network_mode: host\n    networks: [default]",
 	  "network_mode and networks exclude each other", NULL, 4, 5 },
 	{ "two mounts on one place", WEB "    tmpfs: /a\n    volumes: ['/a']", "is mounted already",
