@@ -200,6 +200,7 @@ static int apply_pids(struct cgroup *cg, int extra, struct err *err)
 			: put_number(cg, "pids", "pids.max", "pids limit", pids + extra, err);
 }
 
+/* The file is opened once for all rules: opening costs more than writing. */
 static int devices(struct cgroup *cg, const struct device_rules *rules, struct err *err)
 {
 	const char *dir = dir_of(cg, "devices");
@@ -210,11 +211,14 @@ static int devices(struct cgroup *cg, const struct device_rules *rules, struct e
 		return 0; /* the nodes that exist inside, and nodev mounts, are what is left */
 	if ((r = runtime__cgroup_write(dir, "devices.deny", "a", "devices", err)) < 0)
 		return r;
+	cleanup_free char *path = xasprintf("%s/devices.allow", dir);
+	cleanup_fd int fd = fs_open(AT_FDCWD, path, O_WRONLY, 0, err);
+	if (fd < 0)
+		return fd;
 	vec_each(rule, &rules->rules) {
 		runtime__device_rule_format(rule, text, sizeof(text));
-		r = runtime__cgroup_write(dir, "devices.allow", text, "devices", err);
-		if (r < 0)
-			return r;
+		if (write(fd, text, strlen(text)) < 0)
+			return err_sys(err, errno, "allow the device '%s'", text);
 	}
 	return 0;
 }

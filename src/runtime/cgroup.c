@@ -192,25 +192,27 @@ uint64_t runtime__cgroup_read_key(const char *dir, const char *file, const char 
 
 /* --- directories --- */
 
+/* The last directory first: its parents are there for all but a project's first container. */
 static int make_dirs(char *full, size_t start, int (*each)(const char *, struct err *),
 		     struct err *err)
 {
-	for (char *p = full + start;; p++) {
-		char saved = *p;
-		if (saved && saved != '/')
-			continue;
-		*p = 0;
-		if (mkdir(full, 0755) == 0) {
-			int r = each ? each(full, err) : 0;
-			if (r < 0)
-				return r;
-		} else if (errno != EEXIST) {
-			return -errno;
-		}
-		*p = saved;
-		if (!saved)
-			return 0;
-	}
+	char *slash = strrchr(full + start, '/');
+	int r;
+
+	if (mkdir(full, 0755) == 0)
+		return each ? each(full, err) : 0;
+	if (errno == EEXIST)
+		return 0;
+	if (errno != ENOENT || !slash)
+		return -errno;
+	*slash = 0;
+	r = make_dirs(full, start, each, err);
+	*slash = '/';
+	if (r < 0)
+		return r;
+	if (mkdir(full, 0755) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	return each ? each(full, err) : 0;
 }
 
 int runtime__cgroup_mkdirs(const char *mount, const char *path,
@@ -333,7 +335,8 @@ int runtime__cgroup_join(const struct cgroup *cg)
 	if (cg->host->v2)
 		return 0;
 	for (size_t i = 0; i < cg->dirs.n; i++) {
-		cleanup_free char *path = xasprintf("%s/tasks", cg->dirs.v[i]);
+		char path[4096];
+		snprintf(path, sizeof(path), "%s/tasks", cg->dirs.v[i]);
 		cleanup_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
 		if (fd < 0 || write(fd, "0", 1) < 0)
 			return -errno;

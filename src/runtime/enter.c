@@ -22,6 +22,9 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+/* The child's whole set-up runs on a copy of this; untouched pages cost nothing. */
+enum { STACK_SIZE = 512 << 10 };
+
 /* What the intermediate leaves behind, in shared memory. */
 struct entered {
 	pid_t pid;
@@ -123,27 +126,54 @@ static int word(const struct entered *out, struct err *err)
 	return err_sys(err, out->no, "%s", out->what);
 }
 
-/* Where the intermediate is born: in the cgroup at once, where the kernel can do that (v2). */
-static int clone_intermediate(const struct enter *e)
-{
-	/* SIGCHLD is for the child's sake: with CLONE_PARENT it inherits the signal, and without
-	 * one a plain waitpid() would not see it. */
-	struct clone_args args = { .flags = CLONE_FILES, .exit_signal = SIGCHLD };
-	int cgroup = e->cgroup ? runtime__cgroup_fd(e->cgroup) : FD_NONE;
+struct job {
+	const struct enter *e;
+	struct entered *out;
+};
 
-	if (cgroup >= 0) {
-		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)cgroup;
-	}
-	return sys_clone3(&args);
+static int run_intermediate(void *data)
+{
+	const struct job *job = data;
+
+	intermediate(job->e, job->out);
+	_exit(0);
+}
+
+/* On v2 it is born in the cgroup: moving there later would wait for a grace period. */
+static pid_t clone_into_cgroup(struct job *job, int cgroup)
+{
+	struct clone_args args = {
+		.flags = CLONE_FILES | CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)cgroup,
+	};
+	pid_t pid = sys_clone3(&args);
+
+	if (pid == 0)
+		run_intermediate(job);
+	return pid;
+}
+
+/* Else it borrows our memory while we wait for it, which saves copying the page tables twice. The
+ * child gets a copy: it is cloned without CLONE_VM. */
+static pid_t clone_borrowing(struct job *job)
+{
+	static char stack[STACK_SIZE] __attribute__((aligned(16)));
+	int pid = clone(run_intermediate, stack + sizeof(stack),
+			CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, job);
+
+	return pid < 0 ? -errno : pid;
 }
 
 int runtime__enter(const struct enter *e, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
 	struct entered *out =
 		mmap(NULL, sizeof(*out), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct job job = { e, out };
+	int cgroup = e->cgroup ? runtime__cgroup_fd(e->cgroup) : FD_NONE;
+	int dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
 	sigset_t all, before;
-	int status, r = 0;
+	int r = 0;
 	pid_t pid;
 
 	if (out == MAP_FAILED)
@@ -152,14 +182,14 @@ int runtime__enter(const struct enter *e, pid_t *ret_pid, int *ret_pidfd, struct
 	/* A handler or a signalfd of the caller's must not see what is meant for the child. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
-	pid = clone_intermediate(e);
-	if (pid == 0) {
-		intermediate(e, out);
-		_exit(0);
-	}
+	/* SIGCHLD is for the child's sake: with CLONE_PARENT it inherits the signal, and without
+	 * one a plain waitpid() would not see it. */
+	pid = cgroup >= 0 ? clone_into_cgroup(&job, cgroup) : clone_borrowing(&job);
 	if (pid > 0)
-		while (waitpid(pid, &status, __WALL) < 0 && errno == EINTR)
+		while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
 			;
+	if (dumpable == 1)
+		(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* what the borrower has changed */
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (pid < 0)
 		r = err_sys(err, -pid, "clone the process that enters the container");

@@ -120,10 +120,13 @@ static int64_t number_get(const struct spec_field *f, const char *p)
 static json_t *field_to_json(const struct spec_field *f, const char *object)
 {
 	const char *p = object + f->offset;
-	const char *text = *(const char *const *)(const void *)p;
+	const char *text = NULL;
 	size_t count = 0;
 	int64_t number;
 
+	if (f->type == FIELD_STR || f->type == FIELD_BYTES || f->type == FIELD_VEC ||
+	    f->type == FIELD_ARRAY)
+		text = *(const char *const *)(const void *)p;
 	if (f->type == FIELD_ARRAY || f->type == FIELD_BYTES)
 		count = *(const size_t *)(const void *)(object + f->count_offset);
 	switch (f->type) {
