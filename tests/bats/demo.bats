@@ -2,6 +2,7 @@
 # The images are made by examples/images and cached outside the checkout: without them there is nothing to test.
 
 bats_require_minimum_version 1.5.0
+IN_MEMORY=yes
 load helper
 
 TOP=$BATS_TEST_DIRNAME/../..
