@@ -1,6 +1,7 @@
 /* Slots on networks: the lease and the interface. */
 #include "net/lease.h"
 #include "net/link.h"
+#include "net/monitor.h"
 #include "net/network.h"
 
 #include "base/fs.h"
@@ -159,6 +160,7 @@ void net_serve(struct net *net, struct loop *loop)
 	net->loop = loop;
 	net->flush = loop_timer(loop, NSEC_PER_SEC, 0, on_flush, net);
 	timer_stop(net->flush);
+	net->monitor = monitor__new(net, loop);
 }
 
 int net_detach(struct net *net, const char *network, const char *key, bool release, struct err *err)

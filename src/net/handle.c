@@ -4,6 +4,7 @@
 
 #include "base/fs.h"
 #include "base/hash.h"
+#include "net/monitor.h"
 #include "net/network.h"
 #include "net/port.h"
 
@@ -52,6 +53,7 @@ void net_free(struct net *net)
 	(void)net_flush(net, &ignored); /* a sweep finds what is left */
 	vec_done(&net->detached);
 	timer_close(net->flush);
+	monitor__free(net->monitor);
 	map_done(&net->owners); /* closes the reservations; the rules stay */
 	map_done(&net->networks);
 	netlink__close(&net->rt);

@@ -26,7 +26,8 @@ struct net {
 	struct map networks; /* name -> struct network_cached, see network.c */
 	struct map owners;   /* port owner -> struct port_owner, see port.c */
 	struct loop *loop;   /* net_serve; NULL: none */
-	struct timer *flush; /* runs while `detached` is not empty */
+	struct monitor *monitor;	   /* while there is a loop */
+	struct timer *flush;		   /* runs while `detached` is not empty */
 	VEC(struct net_detached) detached; /* interfaces that are to go, see attach.c */
 };
 

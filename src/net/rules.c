@@ -199,10 +199,15 @@ int rules__invite(struct net *net, const char *bridge, struct err *err)
 	struct nft_places places = { 0 };
 	cleanup_str struct str text = STR_INIT;
 	cleanup_free char *comment = xasprintf("stave %s", bridge);
+	cleanup_fd int lock = FD_NONE; /* several supervisors see the same chain appear */
 	int r = nft__chains(net, &places, err);
 	vec_each(p, &places.list) {
 		if (!p->forward_drop || str_starts(p->table, "stave"))
 			continue;
+		if (lock < 0)
+			r = lock_rules(net, &lock, err);
+		if (r < 0)
+			break;
 		const struct nft_place *at = invitation(&places, p);
 		struct nft_handles found = { 0 };
 		if (nft__rules_find(net, at, comment, &found) == 0 && found.list.n == 0)

@@ -559,6 +559,40 @@ static void detached_interfaces_go_together(void **state)
 	loop_free(loop);
 }
 
+static void the_firewall_is_followed(void **state)
+{
+	struct world *w = *state;
+	struct loop *loop = NULL;
+	struct net_address web;
+	int out = outside(w);
+	must(loop_new(&loop, err));
+	net_serve(w->net, loop);
+	make_network(w, "a", false, false, NULL);
+	int c = container(w, "a", "p/web-1", &web);
+	int server = serve(c, SOCK_STREAM, "0.0.0.0", 80);
+	publish(w, "p/web", "", IPPROTO_TCP, 8080, 80, &web, 1);
+	assert_true(reaches(out, "198.51.100.1", 8080, server, NULL));
+	must(nft__run(w->net, "flush ruleset", err));
+	assert_false(reaches(out, "198.51.100.1", 8080, server, NULL));
+	rounds(loop, 250 * NSEC_PER_MSEC);
+	assert_true(reaches(out, "198.51.100.1", 8080, server, NULL));
+	/* Docker starts. */
+	must(nft__run(w->net,
+		      "table ip filter {\n"
+		      " chain FORWARD { type filter hook forward priority 0; policy drop; }\n"
+		      "}\n",
+		      err));
+	assert_false(reaches(out, "198.51.100.1", 8080, server, NULL));
+	rounds(loop, 250 * NSEC_PER_MSEC);
+	assert_true(reaches(out, "198.51.100.1", 8080, server, NULL));
+	net_free(w->net);
+	w->net = NULL;
+	loop_free(loop);
+	int fds[] = { server, c, out };
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+}
+
 int main(void)
 {
 #define world_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -576,6 +610,7 @@ int main(void)
 		world_test(containers_can_be_kept_apart),
 		world_test(ipv6_reaches_containers_that_have_only_ipv4),
 		world_test(detached_interfaces_go_together),
+		world_test(the_firewall_is_followed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
