@@ -215,13 +215,6 @@ static void check_scale(struct consistency *c)
 		      "service '%s': 'scale' and 'deploy.replicas' have distinct values", c->name);
 	else if (scale && deploy)
 		json_object_set(deploy, "replicas", scale);
-	json_t *count = scale ? scale : replicas;
-	if (count && json_integer_value(count) > 1 && json_object_get(c->service, "container_name"))
-		wrong(c, "container_name",
-		      "service '%s' has a container_name and more than one replica: the name must "
-		      "be "
-		      "unique",
-		      c->name);
 }
 
 static void check_watch(struct consistency *c)

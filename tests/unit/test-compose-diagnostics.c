@@ -71,8 +71,6 @@ static const struct {
 	  5 },
 	{ "scale and replicas", WEB "    scale: 2\n    deploy: {replicas: 3}",
 	  "have distinct values", NULL, 4, 5 },
-	{ "container_name and scale", WEB "    container_name: abc\n    scale: 2", "must be unique",
-	  NULL, 4, 5 },
 	{ "limit twice", WEB "    pids_limit: 5\n    deploy: {resources: {limits: {cpus: '1'}}}",
 	  "have distinct values", NULL, 4, 5 },
 	{ "secret without a source", WEB "secrets:\n  s: {}",
