@@ -242,6 +242,28 @@ unsigned link__uplink_mtu(struct net *net)
 	return least;
 }
 
+static int see_type(const struct nlmsghdr *m, void *data)
+{
+	*(bool *)data = ((const struct rtmsg *)mnl_nlmsg_get_payload(m))->rtm_type == RTN_LOCAL;
+	return 0;
+}
+
+bool link__is_local(struct net *net, const struct address *address)
+{
+	cleanup_err struct err err = ERR_INIT;
+	bool local = false;
+	void *head = NULL;
+	if (net__rt(net, &err) < 0)
+		return false;
+	struct nlmsghdr *m = netlink__begin(&net->rt, RTM_GETROUTE, 0, sizeof(struct rtmsg), &head);
+	struct rtmsg *rt = head;
+	rt->rtm_family = (uint8_t)address->family;
+	rt->rtm_dst_len = address->family == AF_INET ? 32 : 128;
+	put_addr(m, RTA_DST, address);
+	netlink__end(&net->rt);
+	return netlink__query(&net->rt, false, see_type, &local) == 0 && local;
+}
+
 /* --- bridges --- */
 
 static void put_bridge(struct netlink *nl, const struct link_bridge *b)

@@ -38,6 +38,8 @@ struct link_routes {
 };
 /* The routes of all tables, without default, local host, multicast and broadcast ones. */
 int link__routes(struct net *net, struct link_routes *ret, struct err *err);
+/* Whether the address is one of the host's own. */
+bool link__is_local(struct net *net, const struct address *address);
 /* The smallest MTU of the interfaces that default routes use; 0 when there is none. */
 unsigned link__uplink_mtu(struct net *net);
 

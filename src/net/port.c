@@ -5,6 +5,7 @@
 #include "net/port.h"
 
 #include "base/fs.h"
+#include "net/conntrack.h"
 #include "net/nft.h"
 #include "net/proxy.h"
 #include "net/rules.h"
@@ -544,6 +545,8 @@ int net_ports_set(struct net *net, struct net_ports *ports, struct err *err)
 		r = save(net, ports, &o->applied, err);
 		if (r == 0)
 			r = replace(net, o, ports, err);
+		if (r == 0)
+			conntrack__forget(net, ports);
 	}
 	if (r < 0) {
 		for (; fresh; fresh--)

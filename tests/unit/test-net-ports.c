@@ -181,6 +181,32 @@ static void datagrams_and_host_addresses(void **state)
 		close(fds[i]);
 }
 
+/* A client that goes on sending from one port follows the replicas, though the kernel remembers
+ * where its first datagram went. */
+static void datagram_flows_follow_the_replicas(void **state)
+{
+	struct world *w = *state;
+	struct net_address a[2];
+	struct sockaddr_storage to;
+	char byte;
+	make_network(w, "a", false, false, NULL);
+	int c1 = container(w, "a", "p/dns-1", &a[0]), c2 = container(w, "a", "p/dns-2", &a[1]);
+	int s1 = serve(c1, SOCK_DGRAM, "0.0.0.0", 53), s2 = serve(c2, SOCK_DGRAM, "0.0.0.0", 53);
+	int client = socket_in(w->host, AF_INET, SOCK_DGRAM);
+	socklen_t len = sock_address("127.0.0.1", 5353, &to);
+	(void)sendto(client, "0", 1, 0, (struct sockaddr *)&to, len); /* nobody is there yet */
+	publish(w, "p/dns", "", IPPROTO_UDP, 5353, 53, a, 1);
+	assert_int_equal(sendto(client, "1", 1, 0, (struct sockaddr *)&to, len), 1);
+	assert_int_equal(recv(s1, &byte, 1, 0), 1);
+	publish(w, "p/dns", "", IPPROTO_UDP, 5353, 53, a + 1, 1);
+	assert_int_equal(sendto(client, "2", 1, 0, (struct sockaddr *)&to, len), 1);
+	assert_int_equal(recv(s2, &byte, 1, 0), 1);
+	assert_int_equal(byte, '2');
+	int fds[] = { client, s1, s2, c1, c2 };
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+}
+
 static void ipv6_networks_publish_over_ipv6(void **state)
 {
 	struct world *w = *state;
@@ -600,6 +626,7 @@ int main(void)
 		world_test(a_published_port_is_reached_from_everywhere),
 		world_test(connections_are_dealt_over_the_replicas),
 		world_test(datagrams_and_host_addresses),
+		world_test(datagram_flows_follow_the_replicas),
 		world_test(ipv6_networks_publish_over_ipv6),
 		world_test(internal_networks_have_no_way_out),
 		world_test(a_taken_port_names_its_holder),
