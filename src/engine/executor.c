@@ -242,7 +242,18 @@ static void run_step(struct job *job, uint32_t index)
 	debug("step %u: %s %s (%s)", index, step_name(step->kind), step->name ? step->name : "",
 	      step->reason);
 	job__event(job, step, "start", steps__word(step, false), step->reason);
+	job->steps[index].busy = true;
 	int r = steps__run(job, index, &err);
+	job->steps[index].busy = false;
+	step_result(job, index, r, &err);
+}
+
+static void poll_step(struct job *job, uint32_t index)
+{
+	cleanup_err struct err err = ERR_INIT;
+	job->steps[index].busy = true;
+	int r = steps__poll(job, index, &err);
+	job->steps[index].busy = false;
 	step_result(job, index, r, &err);
 }
 
@@ -444,11 +455,10 @@ void job_container_changed(struct supervisor *s, struct life *life)
 		wait_check(job);
 	for (uint32_t i = 0; i < job->plan.steps.n; i++) {
 		struct step_run *run = &job->steps[i];
-		if (run->life != life)
+		if (run->life != life || run->busy)
 			continue;
-		cleanup_err struct err err = ERR_INIT;
-		if (run->state == STEP_RUNNING && run->begun)
-			step_result(job, i, steps__poll(job, i, &err), &err);
+		if (run->state == STEP_RUNNING)
+			poll_step(job, i);
 		else if (run->state == STEP_DONE)
 			check_dependents(job, i);
 	}

@@ -13,6 +13,7 @@ struct step_run {
 	size_t waits_for;    /* dependencies that are not yet met */
 	struct life *life;   /* of a START or STOP; NULL when it is removed */
 	bool begun;	     /* START: the order has been given */
+	bool busy;	     /* its function is being run: what changes now is in its answer */
 	bool waited;	     /* somebody waits for its health, and has been told so */
 	size_t first, count; /* its dependents, in job->dependents */
 };

@@ -164,7 +164,6 @@ client_exited() { started | grep -q "client-1 exited"; }
 	for delay in 0.01 0.03 0.06; do
 		stave up -d >out 2>&1 &
 		sleep "$delay"
-		pkill -INT -P $! 2>/dev/null || true
 		kill -9 $! 2>/dev/null || true
 		wait $! || true
 		stave up -d
