@@ -86,17 +86,11 @@ static int place_value(struct reader *r, struct node *value)
 		top->key_where = value->where;
 		return 0;
 	}
-	/* Several merge keys are one list; anything else twice is a mistake. */
 	struct entry *e = map_entry_at(in, top->key);
-	if (e && strcmp(top->key, "<<") != 0)
+	if (e)
 		complain(r->m, top->key_where, NULL, "key '%s' is defined twice (first at line %u)",
 			 top->key, e->where.line);
-	else if (e) {
-		struct node *both = node_list(r->m->arena, e->where);
-		list_add(r->m->arena, both, e->value);
-		list_add(r->m->arena, both, value);
-		e->value = both;
-	} else
+	else
 		map_put(r->m->arena, in, top->key, value, top->key_where);
 	top->key = NULL;
 	return 0;
@@ -192,17 +186,9 @@ static int apply_merge_key(struct reader *r, struct node *map)
 	map_drop(map, "<<");
 	if (from->kind != NODE_LIST)
 		return merge_into(r, map, from, where);
-	list_each(item, from) {
-		const struct node *one = *item;
-		if (one->kind == NODE_LIST) { /* `<<` several times, one of them a list */
-			list_each(inner, one)
-				if (merge_into(r, map, *inner, where) < 0)
-					return -1;
-			continue;
-		}
-		if (merge_into(r, map, one, where) < 0)
+	list_each(item, from)
+		if (merge_into(r, map, *item, where) < 0)
 			return -1;
-	}
 	return 0;
 }
 
