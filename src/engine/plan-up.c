@@ -2,6 +2,7 @@
  * since one's recreation can decide another's; then the steps are made in an order that could be
  * run as it stands: what has to go before a network is remade, networks, volumes, creations, stops
  * (dependents first), starts (dependencies first). */
+#include "engine/observe.h"
 #include "engine/plan-impl.h"
 
 /* --- checks --- */
@@ -36,8 +37,8 @@ static int check_images(struct planner *p, struct err *err)
 			creates |= !r->have || r->fate == FATE_RECREATE;
 		if (!creates || e->image_id)
 			continue;
-		str_addf(&missing, "%s'%s' of service '%s'", n++ ? ", " : "",
-			 e->service->image ? e->service->image : "(to be built)", e->name);
+		cleanup_free char *name = service_image_name(p->project, e->service);
+		str_addf(&missing, "%s'%s' of service '%s'", n++ ? ", " : "", name, e->name);
 	}
 	if (n == 0)
 		return 0;
@@ -531,10 +532,11 @@ static int oneoff_steps(struct planner *p, struct err *err)
 {
 	const struct oneoff *o = p->goal->oneoff;
 	struct plan_entry *e = plan__find(p, o->service);
-	if (!e->image_id)
-		return err_not_found(err, "image not in the store: '%s' of service '%s'",
-				     e->service->image ? e->service->image : "(to be built)",
+	if (!e->image_id) {
+		cleanup_free char *name = service_image_name(p->project, e->service);
+		return err_not_found(err, "image not in the store: '%s' of service '%s'", name,
 				     e->name);
+	}
 	static const enum step_kind kinds[] = { STEP_CREATE, STEP_START };
 	uint32_t steps[2];
 	for (int i = 0; i < 2; i++) {
