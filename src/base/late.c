@@ -36,6 +36,11 @@ void late_close(const char *soname)
 	closed = true;
 }
 
+void late_forbid(void)
+{
+	closed = true;
+}
+
 void *late_resolve(struct late_function *f)
 {
 	struct late_library *library = f->library;

@@ -30,6 +30,10 @@ struct late_function {
  * NULL) is opened whole before that, and what the C library itself reads late is read. */
 void late_close(const char *library);
 
+/* The same without the preparations, for a process that needs no library any more. Costs nothing.
+ */
+void late_forbid(void);
+
 /* For the assembly and for tests: finds the function, remembers and returns its address. */
 void *late_resolve(struct late_function *f);
 

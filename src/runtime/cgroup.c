@@ -376,7 +376,7 @@ static void remove_parents(const struct cgroup *cg)
 	for (size_t i = 0; i < cg->dirs.n; i++) {
 		cleanup_free char *project = path_dir(cg->dirs.v[i]);
 		cleanup_free char *ours = path_dir(project);
-		if (rmdir(project) == 0)
+		if (rmdir(project) == 0 || errno == ENOENT)
 			(void)rmdir(ours); /* other projects keep it */
 	}
 }

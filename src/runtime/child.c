@@ -5,6 +5,7 @@
 #include "runtime/sys.h"
 
 #include "base/fs.h"
+#include "base/late.h"
 
 #include <linux/keyctl.h>
 #include <sched.h>
@@ -39,6 +40,7 @@ static int enter(struct launch *l, struct err *err)
 	if (status < 0)
 		return err_sys(err, errno, "keep the status pipe");
 	l->status = status;
+	late_forbid(); /* soon '/' is the container's: a library opened from there would be too */
 	reset_signals();
 	umask(0);
 	(void)setsid(); /* fails only when it is a session leader already */

@@ -209,21 +209,53 @@ static int prepare_mounts(struct launch *l, int user, struct err *err)
 	return 0;
 }
 
-static int prepare_devices(struct launch *l, struct err *err)
+/* A node with the host's owners in the container's own directory, whose file system can be idmapped
+ * where a tmpfs cannot (before Linux 6.3): the container's root would otherwise be a stranger to
+ * the owner of the host's node. */
+static int own_node(const struct spec *s, size_t index, const struct stat *st, int user,
+		    struct err *err)
 {
-	vec_each(d, &l->spec->devices) {
-		struct stat st;
-		if (l->dev >= 0 && runtime__device_below_dev(d))
+	cleanup_free char *path = xasprintf("%s/device%zu", s->dir, index);
+
+	(void)unlink(path); /* of the last start */
+	if (mknod(path, st->st_mode, st->st_rdev) < 0 || chown(path, st->st_uid, st->st_gid) < 0 ||
+	    chmod(path, st->st_mode & 07777) < 0)
+		return err_sys(err, errno, "make the device '%s'", path);
+	return open_dressed(path, user, err);
+}
+
+static int prepare_device(struct launch *l, size_t index, int user, struct err *err)
+{
+	const struct spec_device *d = &l->spec->devices.v[index];
+	struct stat st;
+	int fd;
+
+	if (stat(d->source, &st) < 0)
+		return err_sys(err, errno, "device '%s'", d->source);
+	bool node = S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode);
+	if (!node && !S_ISDIR(st.st_mode))
+		return err_input(err, "'%s' is not a device", d->source);
+	if (node && user >= 0 && l->spec->dir)
+		fd = own_node(l->spec, index, &st, user, err);
+	else if ((fd = clone_tree(AT_FDCWD, d->source, true)) < 0)
+		return err_sys(err, -fd, "open the device '%s'", d->source);
+	if (fd < 0)
+		return fd;
+	vec_push(&l->devices, (struct launch_device){ .target = d->target,
+						      .fd = fd,
+						      .is_dir = S_ISDIR(st.st_mode) });
+	return 0;
+}
+
+/* Those that are not in the prepared /dev. */
+static int prepare_devices(struct launch *l, int user, struct err *err)
+{
+	for (size_t i = 0; i < l->spec->devices.n; i++) {
+		if (l->dev >= 0 && runtime__device_below_dev(&l->spec->devices.v[i]))
 			continue;
-		int fd = clone_tree(AT_FDCWD, d->source, true);
-		if (fd < 0)
-			return err_sys(err, -fd, "open the device '%s'", d->source);
-		vec_push(&l->devices, (struct launch_device){ .target = d->target, .fd = fd });
-		if (fstat(fd, &st) < 0)
-			return err_sys(err, errno, "look at '%s'", d->source);
-		l->devices.v[l->devices.n - 1].is_dir = S_ISDIR(st.st_mode);
-		if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode) && !S_ISDIR(st.st_mode))
-			return err_input(err, "'%s' is not a device", d->source);
+		int r = prepare_device(l, i, user, err);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -431,7 +463,7 @@ static int prepare(struct launch *l, int user, const int stdio[3], struct err *e
 	if ((r = runtime__launch_root(l, user, err)) < 0 || (r = prepare_mounts(l, user, err)) < 0)
 		return r;
 	l->dev = runtime__dev_prepare(l->spec, user, err);
-	if (err->no || (r = prepare_devices(l, err)) < 0 || (r = prepare_shm(l, err)) < 0)
+	if (err->no || (r = prepare_devices(l, user, err)) < 0 || (r = prepare_shm(l, err)) < 0)
 		return -err->no;
 	prepare_stdio(l, stdio);
 	return runtime__seccomp_load(l->spec, l->caps, &l->seccomp, err);

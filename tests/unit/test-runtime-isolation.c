@@ -158,7 +158,9 @@ static void test_devices(void **state)
 		assert_false(output_has(box, "open /tmp/kmsg: ok"));
 		assert_false(output_has(box, "open /tmp/sda: ok"));
 		assert_false(output_has(box, "open /dev/fuse: ok"));
-		box_expect(box, "stat /dev/null: 20666 0:0 0 1:3");
+		/* Before Linux 6.3 nobody owns them, with a user namespace. */
+		assert_true(box_said(box, "stat /dev/null: 20666 0:0 0 1:3") ||
+			    box_said(box, "stat /dev/null: 20666 65534:65534 0 1:3"));
 		struct strv lines = strv_split(str_text(&box->text), '\n');
 		size_t nodes = 0;
 		for (size_t k = 0; k < lines.n; k++)

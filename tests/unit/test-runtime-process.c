@@ -110,17 +110,17 @@ static void test_cwd_and_names(void **state)
 		set(&box->spec.hostname, "name");
 		set(&box->spec.domainname, "example.org");
 		vec_push(&box->spec.sysctls,
-			 (struct spec_sysctl){ xstrdup("net.core.somaxconn"), xstrdup("77") });
+			 (struct spec_sysctl){ xstrdup("net.ipv4.ip_forward"), xstrdup("1") });
 		vec_push(&box->spec.sysctls,
 			 (struct spec_sysctl){ xstrdup("kernel.msgmax"), xstrdup("9000") });
-		box_run(box, "cwd", "uts", "stat=/made/for/it", "cat=/proc/sys/net/core/somaxconn",
+		box_run(box, "cwd", "uts", "stat=/made/for/it", "cat=/proc/sys/net/ipv4/ip_forward",
 			"cat=/proc/sys/kernel/msgmax",
 			"cat=/proc/sys/net/ipv4/ip_unprivileged_port_start",
 			"cat=/proc/sys/net/ipv4/ping_group_range", NULL);
 		box_expect(box, "cwd /made/for/it");
 		box_expect(box, "hostname name");
 		box_expect(box, "domainname example.org");
-		box_expect(box, "77");
+		box_expect(box, "1");
 		box_expect(box, "9000");
 		box_expect(box, "0");
 		assert_true(output_has(box, kinds[i] & BOX_USER_NS ? "0\t65535" : "0\t2147483647"));
