@@ -4,9 +4,11 @@
 
 /* Of OpenSSL the hash of base/hash.c. */
 LATE_LIBRARY crypto, "libcrypto.so.3"
+LATE_FUNCTION crypto, EVP_DecodeBlock
 LATE_FUNCTION crypto, EVP_DigestFinal_ex
 LATE_FUNCTION crypto, EVP_DigestInit_ex
 LATE_FUNCTION crypto, EVP_DigestUpdate
+LATE_FUNCTION crypto, EVP_EncodeBlock
 LATE_FUNCTION crypto, EVP_MD_CTX_free
 LATE_FUNCTION crypto, EVP_MD_CTX_new
 LATE_FUNCTION crypto, EVP_sha256

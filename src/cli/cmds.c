@@ -20,17 +20,24 @@
 	X(image_load)                                                                              \
 	X(image_ls)                                                                                \
 	X(image_prune)                                                                             \
+	X(image_pull)                                                                              \
+	X(image_push)                                                                              \
 	X(image_rm)                                                                                \
 	X(image_save)                                                                              \
 	X(image_tag)                                                                               \
 	X(image_verify)                                                                            \
+	X(images)                                                                                  \
 	X(kill)                                                                                    \
+	X(login)                                                                                   \
+	X(logout)                                                                                  \
 	X(logs)                                                                                    \
 	X(ls)                                                                                      \
 	X(pause)                                                                                   \
 	X(plan)                                                                                    \
 	X(port)                                                                                    \
 	X(ps)                                                                                      \
+	X(pull)                                                                                    \
+	X(push)                                                                                    \
 	X(restart)                                                                                 \
 	X(rm)                                                                                      \
 	X(run)                                                                                     \

@@ -1,13 +1,202 @@
 /* Images for what is about to run. */
 #include "cli/provide.h"
 
+#include "base/parse.h"
+#include "engine/observe.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* --- which services --- */
+
+static const struct service *find_service(const struct project *project, const char *name,
+					  size_t *ret_index)
+{
+	for (size_t i = 0; i < project->services.n; i++)
+		if (str_eq(project->services.v[i].name, name)) {
+			*ret_index = i;
+			return &project->services.v[i];
+		}
+	return NULL;
+}
+
+static void want(const struct project *project, const char *name, bool deps, bool *wanted)
+{
+	size_t i = 0;
+	const struct service *s = find_service(project, name, &i);
+	if (!s || wanted[i])
+		return;
+	wanted[i] = true;
+	if (deps)
+		vec_each(d, &s->depends_on)
+			want(project, d->service, deps, wanted);
+}
+
+const struct service **provide_services(const struct project *project, const struct strv *named,
+					bool deps)
+{
+	const struct service **list = xcalloc(project->services.n + 1, sizeof(*list));
+	cleanup_free bool *wanted = xcalloc(project->services.n + 1, sizeof(*wanted));
+	size_t n = 0;
+	for (size_t i = 0; i < named->n; i++)
+		want(project, named->v[i], deps, wanted);
+	for (size_t i = 0; i < project->services.n; i++)
+		if (!named->n || wanted[i])
+			list[n++] = &project->services.v[i];
+	return list;
+}
+
+/* --- one image --- */
+
+struct view {
+	struct progress *progress;
+	const char *subject;
+	int shown; /* of one hundred, so that not every message is a change */
+	bool push;
+};
+
+static void show(void *data, const char *what, const char *phase, uint64_t done, uint64_t total)
+{
+	struct view *v = data;
+	const char *hex = str_after(what, "sha256:");
+	cleanup_free char *text = NULL;
+	int percent = total ? (int)(done * 100 / total) : 0;
+	if (percent == v->shown && percent != 100)
+		return;
+	v->shown = percent;
+	text = xasprintf("%s %.12s %d%%", v->push ? "Pushing" : "Pulling", hex ? hex : what,
+			 percent);
+	(void)phase;
+	progress_step(v->progress, v->subject, "start", text);
+}
+
+int provide_pull(struct image_store *store, struct progress *p, const char *name,
+		 const char *platform, struct err *err)
+{
+	cleanup_free char *subject = xasprintf("Image %s", name);
+	struct view view = { .progress = p, .subject = subject, .shown = -1 };
+	struct image_pull options = { .platform = platform, .progress = { show, &view } };
+	/* Percentages are for a display that is redrawn; elsewhere each would be a line. */
+	if (!p || !isatty(STDERR_FILENO))
+		options.progress.fn = NULL;
+	if (p)
+		progress_step(p, subject, "start", "Pulling");
+	int r = image_pull(store, name, &options, NULL, err);
+	if (p)
+		progress_step(p, subject, r < 0 ? "error" : "done", r < 0 ? "Error" : "Pulled");
+	return r;
+}
+
+int provide_push(struct image_store *store, struct progress *p, const char *name, char **ret_digest,
+		 struct err *err)
+{
+	cleanup_free char *subject = xasprintf("Image %s", name);
+	struct view view = { .progress = p, .subject = subject, .shown = -1, .push = true };
+	struct image_pull options = { .progress = { show, &view } };
+	/* Percentages are for a display that is redrawn; elsewhere each would be a line. */
+	if (!p || !isatty(STDERR_FILENO))
+		options.progress.fn = NULL;
+	if (p)
+		progress_step(p, subject, "start", "Pushing");
+	int r = image_push(store, name, &options, ret_digest, err);
+	if (p)
+		progress_step(p, subject, r < 0 ? "error" : "done", r < 0 ? "Error" : "Pushed");
+	return r;
+}
+
+/* --- when --- */
+
+/* How old a pulled image may get; NSEC_NEVER: the policy is not about age. */
+static int policy_age(const char *policy, nsec_t *ret, struct err *err)
+{
+	static const nsec_t day = 24 * 3600 * NSEC_PER_SEC;
+	const char *every = str_after(policy, "every_");
+	cleanup_free char *text = NULL;
+	int64_t n;
+	*ret = NSEC_NEVER;
+	if (str_eq(policy, "daily"))
+		*ret = day;
+	else if (str_eq(policy, "weekly"))
+		*ret = 7 * day;
+	if (!every)
+		return 0;
+	/* Compose counts days and weeks, too, which durations do not have. */
+	size_t len = strlen(every);
+	text = xstrndup(every, len ? len - 1 : 0);
+	if (len && strchr("dw", every[len - 1]) && parse_i64(text, 1, 36500, &n) == 0)
+		*ret = n * (every[len - 1] == 'd' ? day : 7 * day);
+	else if (parse_duration(every, ret) < 0)
+		return err_input(err, "pull_policy '%.64s': '%.64s' is not a duration", policy,
+				 every);
+	return 0;
+}
+
+int provide_needs_pull(struct image_store *store, const char *name, const char *policy, bool *ret,
+		       struct err *err)
+{
+	static const char *const known[] = { "always", "missing", "if_not_present", "never",
+					     "build",  "daily",	  "weekly" };
+	cleanup_free char *id = NULL;
+	cleanup_err struct err missing = ERR_INIT;
+	nsec_t age, when = 0;
+	bool ok = str_starts(policy, "every_");
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		ok = ok || str_eq(policy, known[i]);
+	if (!ok)
+		return err_input(err, "pull policy '%.64s' is not known", policy);
+	int r = policy_age(policy, &age, err);
+	if (r < 0)
+		return r;
+	bool here = image_id(store, name, &id, &when, &missing) == 0;
+	if (str_eq(policy, "never") || str_eq(policy, "build"))
+		*ret = false;
+	else
+		*ret = !here || str_eq(policy, "always") ||
+		       (age != NSEC_NEVER && now_wall() - when > age);
+	return 0;
+}
+
+/* --- before up, create, run --- */
+
+static int provide_one(struct cli *cli, struct image_store *store, struct progress **p,
+		       const struct service *s, const struct provide *options, struct err *err)
+{
+	cleanup_free char *name = service_image_name(cli->project, s);
+	const char *policy = str_empty(options->pull) || str_eq(options->pull, "policy")
+				     ? s->pull_policy
+				     : options->pull;
+	bool pull = false;
+	/* What is only built has no registry to come from. */
+	if (str_empty(s->image))
+		return 0;
+	int r = provide_needs_pull(store, name, policy ? policy : "missing", &pull, err);
+	if (r < 0 || !pull)
+		return r;
+	if (!*p && !options->quiet_pull)
+		*p = progress_new(cli, 0);
+	return provide_pull(store, *p, name, s->platform, err);
+}
+
 int provide_images(struct cli *cli, const struct strv *services, bool no_deps,
 		   const struct provide *options, struct err *err)
 {
-	(void)cli;
-	(void)services;
-	(void)no_deps;
+	cleanup(image_store_free_cleanup) struct image_store *store = NULL;
+	cleanup_free const struct service **list = NULL;
+	cleanup_strv struct strv seen = { 0 };
+	struct progress *p = NULL;
 	if (options->build)
 		return err_unsupported(err, "--build: building images is not supported yet");
-	return 0; /* a missing image is named by the plan */
+	int r = cli_image_store(cli, &store, err);
+	if (r < 0)
+		return r;
+	list = provide_services(cli->project, services, !no_deps);
+	for (size_t i = 0; list[i] && r == 0; i++) {
+		if (list[i]->image && strv_has(&seen, list[i]->image))
+			continue;
+		if (list[i]->image)
+			strv_add(&seen, list[i]->image);
+		r = provide_one(cli, store, &p, list[i], options, err);
+	}
+	progress_done(p);
+	return r;
 }

@@ -4,6 +4,7 @@
 #define STAVE_CLI_PROVIDE_H
 
 #include "cli/cli.h"
+#include "cli/progress.h"
 
 struct provide {
 	const char *pull; /* --pull: "always", "missing", "never", "policy" or NULL */
@@ -13,5 +14,19 @@ struct provide {
  */
 int provide_images(struct cli *cli, const struct strv *services, bool no_deps,
 		   const struct provide *options, struct err *err);
+
+/* The services of the project that are named, with their dependencies when asked; all for none
+ * named. Borrowed from the project, in its order; NULL-terminated; free() the array. */
+const struct service **provide_services(const struct project *project, const struct strv *named,
+					bool deps);
+/* One pull or push, shown as a step of p (NULL: quiet). */
+int provide_pull(struct image_store *store, struct progress *p, const char *name,
+		 const char *platform, struct err *err);
+int provide_push(struct image_store *store, struct progress *p, const char *name, char **ret_digest,
+		 struct err *err);
+/* When an image must be pulled: "always", "missing", "never", "build", "daily", "weekly",
+ * "every_<duration>". ERR_INPUT for others. */
+int provide_needs_pull(struct image_store *store, const char *name, const char *policy, bool *ret,
+		       struct err *err);
 
 #endif

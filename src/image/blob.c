@@ -4,6 +4,7 @@
 #include "image/store.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #define SPACE_CHECK_EVERY ((uint64_t)64 << 20)
@@ -19,6 +20,42 @@ int image__blob_begin(struct image_store *store, struct blob_writer *ret, struct
 	w.hash = hash_new();
 	*ret = w;
 	return 0;
+}
+
+int image__blob_resume(struct image_store *store, const char *digest, struct blob_writer *ret,
+		       uint64_t *ret_there, struct err *err)
+{
+	struct blob_writer w = { .store = store, .fd = FD_NONE, .keep = true };
+	struct stat st, named;
+
+	snprintf(w.temp, sizeof(w.temp), "part-%s", image__hex(digest));
+	w.fd = fs_open(store->tmp, w.temp, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0600, err);
+	if (w.fd < 0)
+		return w.fd;
+	/* Another process downloads the same: then this one does so for itself. The name may have
+	 * been taken away (committed) between the open and the lock. */
+	if (flock(w.fd, LOCK_EX | LOCK_NB) < 0 || fstat(w.fd, &st) < 0 ||
+	    fstatat(store->tmp, w.temp, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    st.st_ino != named.st_ino) {
+		fd_close(w.fd);
+		*ret_there = 0;
+		return image__blob_begin(store, ret, err);
+	}
+	w.hash = hash_new();
+	*ret_there = (uint64_t)st.st_size;
+	*ret = w;
+	return 0;
+}
+
+ssize_t image__blob_replay(struct blob_writer *w, void *buf, size_t size, struct err *err)
+{
+	ssize_t n = pread(w->fd, buf, size, (off_t)w->size);
+
+	if (n < 0)
+		return err_sys(err, errno, "read what was downloaded before");
+	hash_add(w->hash, buf, (size_t)n);
+	w->size += (uint64_t)n;
+	return n;
 }
 
 int image__blob_add(struct blob_writer *w, const void *data, size_t len, struct err *err)
@@ -56,7 +93,7 @@ int image__blob_commit(struct blob_writer *w, const char *expect, char ret_diges
 
 void image__blob_done(struct blob_writer *w)
 {
-	if (w->fd >= 0 && w->temp[0])
+	if (w->fd >= 0 && w->temp[0] && !w->keep)
 		(void)unlinkat(w->store->tmp, w->temp, 0); /* else the next collection does it */
 	w->fd = fd_close(w->fd);
 	hash_free(w->hash);

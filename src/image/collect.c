@@ -1,6 +1,6 @@
-/* Removing: references first, then what no reference needs any more. The collector marks from the references
- * (and the layers of containers) and sweeps the rest; it runs under the exclusive lock, so that
- * nobody is between adding a blob and naming it. */
+/* Removing: references first, then what no reference needs any more. The collector marks from the
+ * references (and the layers of containers) and sweeps the rest; it runs under the exclusive lock,
+ * so that nobody is between adding a blob and naming it. */
 #include "base/fs.h"
 #include "base/map.h"
 #include "image/store.h"
@@ -28,8 +28,8 @@ static void mark(struct map *set, const char *hex)
 	map_set(set, hex, &marked);
 }
 
-/* Documents that are missing or damaged cannot say what they need: then there is nothing to keep for them. Any
- * other failure must stop the collection. */
+/* Documents that are missing or damaged cannot say what they need: then there is nothing to keep
+ * for them. Any other failure must stop the collection. */
 static bool is_broken(int r)
 {
 	return r == -ENOENT || r == -EBADMSG || r == -EINVAL || r == -EOPNOTSUPP;
@@ -66,7 +66,8 @@ static int mark_image(struct image_store *store, const struct ref_entry *ref, st
 	return 0;
 }
 
-/* ".../layers/<hex>/diff": by the chain id, so that another spelling of the root does not matter. */
+/* ".../layers/<hex>/diff": by the chain id, so that another spelling of the root does not matter.
+ */
 static void mark_path(struct marks *m, const char *path)
 {
 	const char *at = path, *next;
@@ -203,7 +204,8 @@ static int remove_names(struct image_store *store, const struct strv *names,
 	return 0;
 }
 
-/* The names of the manifest; `id` is the image's id, or the manifest where the config cannot be read. */
+/* The names of the manifest; `id` is the image's id, or the manifest where the config cannot be
+ * read. */
 static int names_of(struct image_store *store, const char *manifest, struct strv *names, char **id,
 		    struct err *err)
 {
@@ -223,9 +225,8 @@ static int names_of(struct image_store *store, const char *manifest, struct strv
 	return 0;
 }
 
-int image_remove(struct image_store *store, const char *name, bool force,
-		 const struct strv *in_use, struct strv *ret_untagged, struct strv *ret_deleted,
-		 struct err *err)
+int image_remove(struct image_store *store, const char *name, bool force, const struct strv *in_use,
+		 struct strv *ret_untagged, struct strv *ret_deleted, struct err *err)
 {
 	cleanup_strv struct strv names = { 0 }, gone = { 0 };
 	cleanup_free char *id = NULL;
@@ -247,8 +248,9 @@ int image_remove(struct image_store *store, const char *name, bool force,
 	} else if (names.n > 1 && !force) {
 		cleanup_free char *list = strv_join(&names, ", ");
 
-		return err_conflict(err, "image '%s' has several names (%s); remove them, or use "
-					 "force",
+		return err_conflict(err,
+				    "image '%s' has several names (%s); remove them, or use "
+				    "force",
 				    name, list);
 	} else {
 		strv_copy(&gone, &names);
@@ -304,7 +306,8 @@ int image_verify(struct image_store *store, const struct image_progress *progres
 	if (r == 0)
 		r = fs_list(store->blobs, ".", &names, err);
 	for (size_t i = 0; i < names.n && r == 0; i++) {
-		cleanup_fd int fd = fs_open(store->blobs, names.v[i], O_RDONLY | O_NOFOLLOW, 0, err);
+		cleanup_fd int fd =
+			fs_open(store->blobs, names.v[i], O_RDONLY | O_NOFOLLOW, 0, err);
 		cleanup(hash_free_cleanup) struct hash *hash = hash_new();
 		char hex[SHA256_HEX];
 		ssize_t n;

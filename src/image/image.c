@@ -170,6 +170,26 @@ int image_find(struct image_store *store, const char *name, struct image *ret, s
 	return 0;
 }
 
+int image_id(struct image_store *store, const char *name, char **ret_id, nsec_t *ret_when,
+	     struct err *err)
+{
+	cleanup_manifest struct manifest m = { 0 };
+	cleanup_image_ref struct image_ref ref = { 0 };
+	struct err ignored = ERR_INIT;
+	char manifest[DIGEST_TEXT];
+	bool is_ref;
+	int r = image__resolve(store, name, manifest, &is_ref, err);
+
+	if (r == 0)
+		r = image__manifest_load(store, manifest, &m, err);
+	if (r < 0)
+		return r;
+	*ret_id = xstrdup(m.config);
+	if (ret_when && is_ref && image_ref_parse(name, &ref, &ignored) == 0)
+		*ret_when = image__ref_time(store, &ref);
+	return 0;
+}
+
 int image_tag(struct image_store *store, const char *source, const char *target, struct err *err)
 {
 	cleanup_image_ref struct image_ref ref = { 0 };

@@ -75,6 +75,11 @@ void image_done(struct image *image);
  * when it is not in the store. Makes sure that its layers are unpacked. */
 int image_find(struct image_store *store, const char *name, struct image *ret, struct err *err);
 
+/* The id alone, without unpacking anything; and when the name was last pointed at it (wall). Owned;
+ * ret_when may be NULL. */
+int image_id(struct image_store *store, const char *name, char **ret_id, nsec_t *ret_when,
+	     struct err *err);
+
 struct image_info {
 	char *name; /* familiar reference, NULL for untagged */
 	char *id, *manifest;
@@ -112,9 +117,9 @@ int image_tag(struct image_store *store, const char *source, const char *target,
  * names and deleted ids. */
 int image_remove(struct image_store *store, const char *name, bool force, const struct strv *in_use,
 		 struct strv *ret_untagged, struct strv *ret_deleted, struct err *err);
-/* Removes every image without a name, with `all` also named ones, but none of `keep_ids` (ids of images
- * that containers use), then collects. ret_bytes: what was freed; 0 as well when somebody else is
- * adding to the store, which keeps the garbage until the next collection. */
+/* Removes every image without a name, with `all` also named ones, but none of `keep_ids` (ids of
+ * images that containers use), then collects. ret_bytes: what was freed; 0 as well when somebody
+ * else is adding to the store, which keeps the garbage until the next collection. */
 int image_prune(struct image_store *store, bool all, const struct strv *keep_ids,
 		const struct strv *in_use, struct strv *ret_untagged, struct strv *ret_deleted,
 		uint64_t *ret_bytes, struct err *err);
@@ -123,7 +128,8 @@ int image_verify(struct image_store *store, const struct image_progress *progres
 		 struct strv *ret_damaged, struct err *err);
 /* `docker image inspect` form of one image. New reference. */
 json_t *image_inspect(const struct image *image);
-/* The steps an image was made by, newest first: Id, Created, CreatedBy, Size, Comment. New reference. */
+/* The steps an image was made by, newest first: Id, Created, CreatedBy, Size, Comment. New
+ * reference. */
 json_t *image_history(struct image_store *store, const struct image *image);
 
 /* Registry (image/registry.c). `platform`: "linux/amd64" or NULL for this machine's. */
@@ -136,6 +142,11 @@ int image_pull(struct image_store *store, const char *name, const struct image_p
 	       char **ret_id, struct err *err);
 int image_push(struct image_store *store, const char *name, const struct image_pull *options,
 	       char **ret_digest, struct err *err);
+/* Credentials for a registry, as `docker login` keeps them: in the helper or store that the Docker
+ * config names, else in the config itself. login asks the registry first; ERR_PERMISSION when it
+ * says no. */
+int image_login(const char *registry, const char *user, const char *secret, struct err *err);
+int image_logout(const char *registry, bool *ret_was, struct err *err);
 /* Digest that the registry has for a tag now (HEAD), without pulling. Owned. */
 int image_remote_digest(const char *name, const char *platform, char **ret_digest, struct err *err);
 

@@ -65,7 +65,7 @@ json_t *image_history(struct image_store *store, const struct image *image)
 	char chain[DIGEST_TEXT] = "";
 	size_t layer = 0, i;
 
-	json_array_foreach (history, i, item) {
+	json_array_foreach(history, i, item) {
 		json_t *j = json_object();
 		uint64_t size = 0;
 

@@ -318,7 +318,10 @@ static int add_image(struct load *l, const char *manifest, const struct strv *ta
 			r = image__ref_write(l->store, &ref, manifest, NULL, err);
 		if (r < 0)
 			return r;
-		strv_take(l->names, image_ref_familiar(&ref));
+		cleanup_free char *familiar = image_ref_familiar(&ref);
+
+		if (!strv_has(l->names, familiar))
+			strv_add(l->names, familiar);
 	}
 	if (tags->n)
 		return 0;
@@ -447,9 +450,9 @@ static int add_oci(struct load *l, const json_t *index, const json_t *docker, st
 			r = image__manifest_load(l->store, digest, &m, err);
 		if (r < 0)
 			return r;
-		docker_tags(l, docker, m.config, &tags);
+		annotated_name(item, &tags);
 		if (!tags.n)
-			annotated_name(item, &tags);
+			docker_tags(l, docker, m.config, &tags);
 		r = add_image(l, digest, &tags, err);
 		if (r < 0)
 			return r;

@@ -70,6 +70,16 @@ int image__ref_read(struct image_store *store, const struct image_ref *ref, stru
 	return r;
 }
 
+nsec_t image__ref_time(struct image_store *store, const struct image_ref *ref)
+{
+	cleanup_free char *path = ref_path(ref);
+	struct stat st;
+
+	if (fstatat(store->refs, path, &st, 0) < 0)
+		return 0;
+	return st.st_mtim.tv_sec * NSEC_PER_SEC + st.st_mtim.tv_nsec;
+}
+
 /* The familiar name that belongs to a file below refs/. NULL: not one of ours. */
 static char *name_of(const char *dir, const char *file)
 {

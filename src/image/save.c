@@ -1,6 +1,6 @@
-/* Archives that `docker load` reads and that are OCI layouts too: blobs below blobs/sha256, index.json and
- * oci-layout for OCI, manifest.json for Docker. Entries carry no times, so that the same images give
- * the same bytes. */
+/* Archives that `docker load` reads and that are OCI layouts too: blobs below blobs/sha256,
+ * index.json and oci-layout for OCI, manifest.json for Docker. Entries carry no times, so that the
+ * same images give the same bytes. */
 #include "base/map.h"
 #include "image/store.h"
 
@@ -103,7 +103,7 @@ static json_t *docker_entry(struct save *s, const struct manifest *m)
 	json_t *entry, *layers = json_array();
 	size_t i;
 
-	json_array_foreach (s->docker, i, entry)
+	json_array_foreach(s->docker, i, entry)
 		if (str_eq(json_str(entry, "Config", ""), config)) {
 			json_decref(layers);
 			return entry;
@@ -113,8 +113,7 @@ static json_t *docker_entry(struct save *s, const struct manifest *m)
 	json_put(entry, "RepoTags", json_array());
 	json_put(entry, "Layers", layers);
 	vec_each(layer, &m->layers) {
-		cleanup_free char *path =
-			xasprintf("blobs/sha256/%s", image__hex(layer->digest));
+		cleanup_free char *path = xasprintf("blobs/sha256/%s", image__hex(layer->digest));
 
 		json_array_append_new(layers, json_string(path));
 	}
@@ -172,8 +171,10 @@ static void save_done(struct save *s)
 
 int image_save(struct image_store *store, const struct strv *names, int fd, struct err *err)
 {
-	cleanup(save_done) struct save s = { .store = store, .a = archive_write_new(),
-					     .index = json_array(), .docker = json_array() };
+	cleanup(save_done) struct save s = { .store = store,
+					     .a = archive_write_new(),
+					     .index = json_array(),
+					     .docker = json_array() };
 	cleanup_json json_t *index = NULL;
 	cleanup_fd int lock = FD_NONE;
 	int r = image__lock(store, IMAGE_LOCK_SHARED, &lock, err);

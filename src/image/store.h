@@ -45,7 +45,8 @@ int image__check_space(struct image_store *store, struct err *err);
 struct blob_writer {
 	struct image_store *store;
 	int fd; /* FD_NONE: not open */
-	char temp[40];
+	char temp[80];
+	bool keep; /* what is there stays for the next try */
 	struct hash *hash;
 	uint64_t size, checked; /* bytes written; bytes at the last look at the free space */
 };
@@ -55,6 +56,12 @@ int image__blob_add(struct blob_writer *w, const void *data, size_t len, struct 
 /* Gives the blob its name. With `expect`, -EBADMSG when the bytes have another digest. */
 int image__blob_commit(struct blob_writer *w, const char *expect, char ret_digest[DIGEST_TEXT],
 		       struct err *err);
+/* Begins or goes on with a download. What an earlier try left is in the file: *ret_there bytes,
+ * which the caller takes through image__blob_replay before it adds. */
+int image__blob_resume(struct image_store *store, const char *digest, struct blob_writer *ret,
+		       uint64_t *ret_there, struct err *err);
+/* The next bytes that are there already, into buf, as if they were added. */
+ssize_t image__blob_replay(struct blob_writer *w, void *buf, size_t size, struct err *err);
 void image__blob_done(struct blob_writer *w); /* forgets an uncommitted one */
 #define cleanup_blob cleanup(image__blob_done)
 
@@ -163,6 +170,8 @@ int image__refs_list(struct image_store *store, struct ref_list *ret, struct err
 /* ERR_NOT_FOUND when there is no such reference. */
 int image__ref_read(struct image_store *store, const struct image_ref *ref, struct ref_entry *ret,
 		    struct err *err);
+/* When the reference was last written (wall); 0: it is not there. */
+nsec_t image__ref_time(struct image_store *store, const struct image_ref *ref);
 /* Points ref at a manifest. An image that loses its last name is kept under none. */
 int image__ref_write(struct image_store *store, const struct image_ref *ref, const char *manifest,
 		     const char *remote, struct err *err);

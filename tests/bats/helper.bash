@@ -36,6 +36,7 @@ teardown_file() {
 	for project in $(ls "$STAVE_ROOT/projects" 2>/dev/null); do
 		stave -p "$project" down -v -t 0 --remove-orphans >/dev/null 2>&1 || true
 	done
+	if declare -F teardown_more >/dev/null; then teardown_more; fi
 	leftovers >"$T/left"
 	kill "$NETNS_PID" 2>/dev/null || true
 	if [ -s "$T/left" ]; then

@@ -1,0 +1,345 @@
+/* Who we are at a registry: challenges, and the credentials that `docker login` leaves behind. */
+#include "base/fs.h"
+#include "base/json.h"
+#include "image/http.h"
+#include "image/image.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <pwd.h>
+#include <spawn.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+enum { AUTH_TEXT_MAX = 16384, AUTH_CONFIG_MAX = 4 << 20, CHALLENGE_MAX = 8192 };
+
+void image__challenge_done(struct challenge *c)
+{
+	free(c->realm);
+	free(c->service);
+	free(c->scope);
+	*c = (struct challenge){ 0 };
+}
+
+/* One `name=value` or `name="value"`; returns where it ends, or NULL. */
+static const char *parse_parameter(const char *s, struct str *name, struct str *value)
+{
+	while (isalnum((unsigned char)*s) || *s == '_' || *s == '-')
+		str_addc(name, *s++);
+	while (*s == ' ')
+		s++;
+	if (!name->len || *s++ != '=')
+		return NULL;
+	while (*s == ' ')
+		s++;
+	if (*s != '"') {
+		while (*s && *s != ',' && *s != ' ')
+			str_addc(value, *s++);
+		return s;
+	}
+	for (s++; *s && *s != '"'; s++) {
+		if (*s == '\\' && s[1])
+			s++;
+		str_addc(value, *s);
+	}
+	return *s == '"' ? s + 1 : NULL;
+}
+
+int image__challenge_parse(const char *header, struct challenge *ret, struct err *err)
+{
+	cleanup(image__challenge_done) struct challenge c = { 0 };
+	const char *s = header + strspn(header, " ");
+	size_t scheme = strcspn(s, " ");
+
+	if (strlen(header) > CHALLENGE_MAX)
+		return err_input(err, "the registry's challenge is too long");
+	if (scheme == 6 && strncasecmp(s, "Bearer", 6) == 0)
+		c.bearer = true;
+	else if (scheme != 5 || strncasecmp(s, "Basic", 5) != 0)
+		return err_unsupported(err, "the registry asks for the authentication '%.*s'",
+				       (int)(scheme < 32 ? scheme : 32), s);
+	for (s += scheme; *s;) {
+		cleanup_str struct str name = STR_INIT, value = STR_INIT;
+		char **slot = NULL;
+
+		s += strspn(s, " ,");
+		if (!*s)
+			break;
+		s = parse_parameter(s, &name, &value);
+		if (!s)
+			return err_input(err, "the registry's challenge cannot be understood");
+		if (strcasecmp(str_text(&name), "realm") == 0)
+			slot = &c.realm;
+		else if (strcasecmp(str_text(&name), "service") == 0)
+			slot = &c.service;
+		else if (strcasecmp(str_text(&name), "scope") == 0)
+			slot = &c.scope;
+		if (slot) {
+			free(*slot);
+			*slot = xstrdup(str_text(&value));
+		}
+	}
+	if (c.bearer && !c.realm)
+		return err_input(err, "the registry's challenge has no realm");
+	*ret = c;
+	c = (struct challenge){ 0 };
+	return 0;
+}
+
+char *image__base64(const void *data, size_t len)
+{
+	char *out = xcalloc(1, 4 * ((len + 2) / 3) + 1);
+
+	EVP_EncodeBlock((unsigned char *)out, data, (int)len);
+	return out;
+}
+
+/* "user:secret" in base64. */
+static int decode_auth(const char *text, char **user, char **secret)
+{
+	size_t len = strlen(text);
+	cleanup_free char *out = NULL;
+	char *colon;
+	int n;
+
+	if (!len || len > AUTH_TEXT_MAX || len % 4)
+		return -EINVAL;
+	out = xcalloc(1, len);
+	n = EVP_DecodeBlock((unsigned char *)out, (const unsigned char *)text, (int)len);
+	colon = n > 0 ? strchr(out, ':') : NULL;
+	if (!colon)
+		return -EINVAL;
+	*user = xstrndup(out, (size_t)(colon - out));
+	*secret = xstrdup(colon + 1);
+	return 0;
+}
+
+static char *config_dir(void)
+{
+	const char *dir = getenv("DOCKER_CONFIG"), *home = getenv("HOME");
+	const struct passwd *pw;
+
+	if (!str_empty(dir))
+		return xstrdup(dir);
+	if (str_empty(home)) {
+		pw = getpwuid(getuid());
+		home = pw ? pw->pw_dir : "/";
+	}
+	return xasprintf("%s/.docker", home);
+}
+
+static int load_config(json_t **ret, struct err *err)
+{
+	cleanup_free char *dir = config_dir();
+	cleanup_free char *path = path_join(dir, "config.json");
+	int r = json_read(AT_FDCWD, path, AUTH_CONFIG_MAX, ret, err);
+
+	if (r == -ENOENT || r == -ENOTDIR) {
+		err_done(err);
+		*ret = json_object();
+		return 0;
+	}
+	if (r == 0 && !json_is_object(*ret))
+		return err_input(err, "'%s' is not a JSON object", path);
+	return r;
+}
+
+/* The key that Docker uses for its own registry. */
+static const char *config_key(const char *registry)
+{
+	return str_eq(registry, "docker.io") ? "https://index.docker.io/v1/" : registry;
+}
+
+/* --- helpers --- */
+
+static bool helper_name_ok(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len && len < 64 &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
+		       len;
+}
+
+/* Runs `docker-credential-NAME ACTION` with input; what it printed. */
+static int run_helper(const char *name, const char *action, const char *input, struct str *out,
+		      struct err *err)
+{
+	extern char **environ;
+	cleanup_free char *program = xasprintf("docker-credential-%s", name);
+	char *argv[] = { program, (char *)action, NULL };
+	cleanup_fd int in = FD_NONE;
+	posix_spawn_file_actions_t actions;
+	int pipes[2], status = 0, r;
+	pid_t pid;
+
+	if (!helper_name_ok(name))
+		return err_input(err, "credential helper '%.64s' is not a name", name);
+	in = memfd_create("stave-credential", MFD_CLOEXEC);
+	if (in < 0 || fs_write_all(in, input, strlen(input)) < 0 || lseek(in, 0, SEEK_SET) < 0 ||
+	    pipe2(pipes, O_CLOEXEC) < 0)
+		return err_sys(err, errno, "start '%s'", program);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, in, 0);
+	posix_spawn_file_actions_adddup2(&actions, pipes[1], 1);
+	r = posix_spawnp(&pid, program, &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	close(pipes[1]);
+	if (r) {
+		close(pipes[0]);
+		return err_sys(err, r, "start '%s'", program);
+	}
+	r = fs_read_fd(pipes[0], program, AUTH_TEXT_MAX, out, err);
+	close(pipes[0]);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (r < 0)
+		return r;
+	if (status)
+		return err_not_found(err, "'%s %s' failed: %.200s", program, action, str_text(out));
+	return 0;
+}
+
+static int ask_helper(const char *name, const char *key, char **user, char **secret,
+		      struct err *err)
+{
+	cleanup_str struct str out = STR_INIT;
+	cleanup_json json_t *j = NULL;
+	int r = run_helper(name, "get", key, &out, err);
+
+	if (r == -ENOENT) { /* it knows nothing, or is not installed: as if there were no login */
+		err_done(err);
+		return 0;
+	}
+	if (r == 0)
+		r = json_parse(str_text(&out), out.len, "credential helper", &j, err);
+	if (r < 0)
+		return r;
+	*user = xstrdup(json_str(j, "Username", ""));
+	*secret = xstrdup(json_str(j, "Secret", ""));
+	return 0;
+}
+
+int image__credentials(const char *registry, char **ret_user, char **ret_secret, struct err *err)
+{
+	const char *key = config_key(registry), *helper;
+	cleanup_json json_t *config = NULL;
+	const json_t *entry;
+	int r = load_config(&config, err);
+
+	*ret_user = *ret_secret = NULL;
+	if (r < 0)
+		return r;
+	helper = json_str(json_object_get(config, "credHelpers"), registry,
+			  json_str(config, "credsStore", NULL));
+	if (helper) {
+		r = ask_helper(helper, key, ret_user, ret_secret, err);
+		if (r < 0 || *ret_user)
+			return r;
+	}
+	entry = json_object_get(json_object_get(config, "auths"), key);
+	if (json_str(entry, "auth", NULL) &&
+	    decode_auth(json_str(entry, "auth", ""), ret_user, ret_secret) < 0)
+		return err_input(err, "the stored login for '%s' is damaged; log in again",
+				 registry);
+	return 0;
+}
+
+/* --- login --- */
+
+static int save_config(const json_t *config, struct err *err)
+{
+	cleanup_free char *dir = config_dir();
+	cleanup_free char *path = path_join(dir, "config.json");
+	int r = fs_mkdirs(AT_FDCWD, dir, 0700, err);
+
+	return r < 0 ? r : json_write(AT_FDCWD, path, config, 0600, FS_SYNC, err);
+}
+
+static json_t *sub_object(json_t *obj, const char *key)
+{
+	json_t *sub = json_object_get(obj, key);
+
+	if (!json_is_object(sub)) {
+		sub = json_object();
+		json_put(obj, key, sub);
+	}
+	return sub;
+}
+
+/* Whether the registry takes the pair. */
+static int try_login(const char *registry, const char *user, const char *secret, struct err *err)
+{
+	cleanup(image__http_free_cleanup) struct http *h = NULL;
+	cleanup_http_response struct http_response response = { 0 };
+	struct http_request q = {
+		.method = "GET", .path = "/v2/", .body_fd = FD_NONE, .max = AUTH_TEXT_MAX
+	};
+	int r = image__http_open(registry, &h, err);
+
+	if (r < 0)
+		return r;
+	image__http_user(h, user, secret);
+	r = image__http_do(h, &q, &response, err);
+	if (r == 0 && response.status != 200)
+		r = image__http_fail(&response, err, "log in");
+	return r;
+}
+
+int image_login(const char *registry, const char *user, const char *secret, struct err *err)
+{
+	const char *key = config_key(registry), *helper;
+	cleanup_free char *pair = xasprintf("%s:%s", user, secret);
+	cleanup_free char *auth = image__base64(pair, strlen(pair));
+	cleanup_json json_t *config = NULL;
+	int r = load_config(&config, err);
+
+	if (r < 0)
+		return r;
+	if (strchr(user, ':'))
+		return err_input(err, "a user name cannot have a colon");
+	r = try_login(registry, user, secret, err);
+	if (r < 0)
+		return r;
+	helper = json_str(json_object_get(config, "credHelpers"), registry,
+			  json_str(config, "credsStore", NULL));
+	if (helper) {
+		cleanup_json json_t *j = json_pack("{s:s,s:s,s:s}", "ServerURL", key, "Username",
+						   user, "Secret", secret);
+		cleanup_free char *text = j ? json_text(j) : xstrdup("{}");
+		cleanup_str struct str out = STR_INIT;
+
+		return run_helper(helper, "store", text, &out, err);
+	}
+	json_put(sub_object(config, "auths"), key, json_pack("{s:s}", "auth", auth));
+	return save_config(config, err);
+}
+
+int image_logout(const char *registry, bool *ret_was, struct err *err)
+{
+	const char *key = config_key(registry), *helper;
+	cleanup_json json_t *config = NULL;
+	json_t *auths;
+	int r = load_config(&config, err);
+
+	if (r < 0)
+		return r;
+	helper = json_str(json_object_get(config, "credHelpers"), registry,
+			  json_str(config, "credsStore", NULL));
+	if (helper) {
+		cleanup_str struct str out = STR_INIT;
+
+		r = run_helper(helper, "erase", key, &out, err);
+		if (r < 0)
+			return r;
+	}
+	auths = json_object_get(config, "auths");
+	*ret_was = json_object_get(auths, key) != NULL;
+	if (!*ret_was)
+		return 0;
+	json_object_del(auths, key);
+	return save_config(config, err);
+}

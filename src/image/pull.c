@@ -1,0 +1,506 @@
+/* Pulling: the manifest, the config, then the layers, each in a process of its own that downloads,
+ * inflates and unpacks at once. A download that is cut off stays in blobs/tmp/part-<digest> and the
+ * next pull goes on from there; nothing gets a name before every byte has been checked. */
+#include "base/fs.h"
+#include "image/http.h"
+#include "image/store.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#define MANIFEST_TYPES                                                                             \
+	"application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "    \
+	"application/vnd.docker.distribution.manifest.list.v2+json, "                              \
+	"application/vnd.docker.distribution.manifest.v2+json"
+
+enum {
+	PULL_WORKERS = 3, /* at once; the wire is kept busy while a layer unpacks */
+	PULL_MESSAGE_TEXT = 512,
+	PULL_TELL_EVERY = 1 << 20,
+};
+
+struct pull {
+	struct image_store *store;
+	struct http *http;
+	struct image_ref ref;
+	const struct image_pull *options;
+};
+
+static void pull_done(struct pull *p)
+{
+	image__http_free(p->http);
+	image_ref_done(&p->ref);
+}
+
+/* --- documents --- */
+
+static int get_manifest(struct http *http, const struct image_ref *ref, const char *which,
+			const char *method, struct http_response *ret, struct err *err)
+{
+	cleanup_free char *path = xasprintf("/v2/%s/manifests/%s", ref->repository, which);
+	cleanup_free char *name = image_ref_familiar(ref);
+	cleanup_http_response struct http_response response = { 0 };
+	struct http_request q = { .method = method,
+				  .path = path,
+				  .accept = MANIFEST_TYPES,
+				  .body_fd = FD_NONE,
+				  .max = IMAGE_JSON_MAX };
+	int r = image__http_do(http, &q, &response, err);
+
+	if (r < 0)
+		return r;
+	if (response.status == 404)
+		return err_not_found(err, "image '%s' is not in its registry", name);
+	if (response.status != 200)
+		return image__http_fail(&response, err, name);
+	*ret = response;
+	response = (struct http_response){ 0 };
+	return 0;
+}
+
+/* Fetches, checks and stores a manifest or an index. */
+static int fetch_document(struct pull *p, const char *which, char ret_digest[DIGEST_TEXT],
+			  json_t **ret, struct err *err)
+{
+	cleanup_http_response struct http_response response = { 0 };
+	char digest[DIGEST_TEXT] = "sha256:";
+	int r = get_manifest(p->http, &p->ref, which, "GET", &response, err);
+
+	if (r < 0)
+		return r;
+	hash_hex(str_text(&response.body), response.body.len, digest + strlen(digest));
+	if (image__digest_ok(which) && !str_eq(which, digest))
+		return err_new(err, ERR_NETWORK, EBADMSG,
+			       "the registry answers '%s' with the content of '%s'", which, digest);
+	r = json_parse(str_text(&response.body), response.body.len, "manifest", ret, err);
+	if (r < 0)
+		return r;
+	memcpy(ret_digest, digest, DIGEST_TEXT);
+	return image__blob_put(p->store, str_text(&response.body), response.body.len, NULL, err);
+}
+
+/* A whole blob in memory: the config. */
+static int fetch_config(struct pull *p, const struct manifest *m, struct err *err)
+{
+	cleanup_free char *path = xasprintf("/v2/%s/blobs/%s", p->ref.repository, m->config);
+	cleanup_http_response struct http_response response = { 0 };
+	cleanup_blob struct blob_writer w = BLOB_WRITER_NONE;
+	struct http_request q = {
+		.method = "GET", .path = path, .body_fd = FD_NONE, .max = IMAGE_JSON_MAX
+	};
+	int r;
+
+	if (image__blob_has(p->store, m->config))
+		return 0;
+	r = image__http_do(p->http, &q, &response, err);
+	if (r == 0 && response.status != 200)
+		r = image__http_fail(&response, err, "the image's config");
+	if (r == 0)
+		r = image__blob_begin(p->store, &w, err);
+	if (r == 0)
+		r = image__blob_add(&w, str_text(&response.body), response.body.len, err);
+	return r < 0 ? r : image__blob_commit(&w, m->config, NULL, err);
+}
+
+/* The manifest for the platform; *ret_top is what the registry's tag stands for. */
+static int fetch_manifest(struct pull *p, struct manifest *ret, char ret_top[DIGEST_TEXT],
+			  struct err *err)
+{
+	const char *which = p->ref.digest ? p->ref.digest : p->ref.tag;
+	cleanup_json json_t *doc = NULL, *inner = NULL;
+	char digest[DIGEST_TEXT];
+	const json_t *chosen;
+	int r = fetch_document(p, which, digest, &doc, err);
+
+	if (r < 0)
+		return r;
+	memcpy(ret_top, digest, DIGEST_TEXT);
+	if (image__is_index(doc)) {
+		const char *wanted;
+
+		r = image__index_choose(doc, p->options->platform, &chosen, err);
+		if (r < 0)
+			return r;
+		wanted = json_str(chosen, "digest", "");
+		if (!image__digest_ok(wanted))
+			return err_input(err, "the index has a bad digest '%.80s'", wanted);
+		r = fetch_document(p, wanted, digest, &inner, err);
+		if (r < 0)
+			return r;
+	}
+	r = image__manifest_decode(inner ? inner : doc, ret, err);
+	if (r == 0)
+		memcpy(ret->digest, digest, DIGEST_TEXT);
+	return r;
+}
+
+/* --- a layer, in its own process --- */
+
+struct message {
+	bool last;
+	uint64_t done, total;
+	enum err_kind kind;
+	int no;
+	char text[PULL_MESSAGE_TEXT];
+};
+
+struct download {
+	struct http_stream *stream;
+	struct blob_writer blob;
+	uint64_t there, size, told;
+	int tell_fd;
+};
+
+static void tell(struct download *d)
+{
+	struct message m = { .done = d->blob.size, .total = d->size };
+
+	d->told = d->blob.size;
+	/* Smaller than PIPE_BUF: whole or not at all, and a lost one does not matter. */
+	(void)!write(d->tell_fd, &m, sizeof(m));
+}
+
+static ssize_t read_download(void *data, void *buf, size_t size, struct err *err)
+{
+	struct download *d = data;
+	ssize_t n;
+	int r;
+
+	if (d->blob.size < d->there)
+		return image__blob_replay(&d->blob, buf, size, err);
+	if (d->blob.size == d->size)
+		return 0;
+	n = image__http_read(d->stream, buf, size, err);
+	if (n <= 0)
+		return n;
+	if ((uint64_t)n > d->size - d->blob.size)
+		return err_input(err, "the registry sends more than the %llu bytes of the blob",
+				 (unsigned long long)d->size);
+	r = image__blob_add(&d->blob, buf, (size_t)n, err);
+	if (r < 0)
+		return r;
+	if (d->blob.size - d->told >= PULL_TELL_EVERY || d->blob.size == d->size)
+		tell(d);
+	return n;
+}
+
+static int drain_download(struct download *d, struct err *err)
+{
+	cleanup_free char *buf = xmalloc(IMAGE_COPY_CHUNK);
+	ssize_t n;
+
+	while ((n = read_download(d, buf, IMAGE_COPY_CHUNK, err)) > 0)
+		;
+	return n < 0 ? (int)n : 0;
+}
+
+struct layer_job {
+	const struct manifest_layer *layer;
+	const char *diff_id;
+	char chain[DIGEST_TEXT];
+	pid_t pid;
+	int fd; /* messages */
+};
+
+static int fetch_layer(struct pull *p, const struct layer_job *job, struct download *d,
+		       struct err *err)
+{
+	cleanup_free char *path =
+		xasprintf("/v2/%s/blobs/%s", p->ref.repository, job->layer->digest);
+	cleanup_layer struct layer_writer w = LAYER_WRITER_NONE;
+	struct unpack_source source = { read_download, d };
+	struct unpack_result result;
+	bool unpack = !image__layer_has(p->store, job->chain);
+	int r = image__blob_resume(p->store, job->layer->digest, &d->blob, &d->there, err);
+
+	if (r < 0)
+		return r;
+	if (d->there > d->size) { /* not of this blob */
+		d->blob.keep = false;
+		return err_new(err, ERR_NETWORK, ESPIPE, "what was downloaded before is too long");
+	}
+	if (d->there < d->size)
+		r = image__http_stream(p->http, path, d->there, &d->stream, err);
+	if (r == 0 && unpack)
+		r = image__layer_begin(p->store, &w, err);
+	if (r == 0)
+		r = unpack ? image__unpack(p->store, w.root, &source, NULL, &result, err)
+			   : drain_download(d, err);
+	if (r == 0)
+		r = image__blob_commit(&d->blob, job->layer->digest, NULL, err);
+	if (r == 0 && unpack && !str_eq(result.diff_id, job->diff_id))
+		return err_new(err, ERR_INPUT, EUCLEAN,
+			       "layer '%.19s': its content is '%s', but the image says '%s'",
+			       job->layer->digest, result.diff_id, job->diff_id);
+	if (r == 0 && unpack)
+		r = image__layer_commit(&w, job->chain, &result, err);
+	/* What arrived wrong is not gone on with; what stopped is. */
+	if (r < 0 && (err->kind == ERR_INPUT || r == -ESPIPE))
+		d->blob.keep = false;
+	return r;
+}
+
+static int fetch_layer_once(struct pull *p, const struct layer_job *job, int tell_fd,
+			    struct err *err)
+{
+	struct download d = { .blob = BLOB_WRITER_NONE,
+			      .size = job->layer->size,
+			      .tell_fd = tell_fd };
+	int r = fetch_layer(p, job, &d, err);
+
+	image__http_stream_free(d.stream);
+	image__blob_done(&d.blob);
+	return r;
+}
+
+static int layer_work(struct pull *p, const struct layer_job *job, int tell_fd, struct err *err)
+{
+	int r;
+
+	if (image__blob_has(p->store, job->layer->digest))
+		return image__layer_unpack(p->store, job->layer->digest, job->diff_id, job->chain,
+					   NULL, err);
+	p->http = image__http_clone(p->http);
+	r = fetch_layer_once(p, job, tell_fd, err);
+	/* Once more from the start: an old piece may have been of no use, or bits have flipped. */
+	if (r == -ESPIPE || (r < 0 && err->kind == ERR_INPUT && r != -EUCLEAN)) {
+		err_done(err);
+		r = fetch_layer_once(p, job, tell_fd, err);
+	}
+	return r < 0 ? err_wrap(err, "layer '%.19s'", job->layer->digest) : 0;
+}
+
+static void layer_process(struct pull *p, const struct layer_job *job, int tell_fd)
+{
+	struct message m = { .last = true };
+	struct err err = ERR_INIT;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (layer_work(p, job, tell_fd, &err) < 0) {
+		m.kind = err.kind;
+		m.no = err.no;
+		snprintf(m.text, sizeof(m.text), "%s", err.msg);
+	}
+	_exit(write(tell_fd, &m, sizeof(m)) == sizeof(m) ? 0 : 1);
+}
+
+/* --- all layers --- */
+
+static int start_layer(struct pull *p, struct layer_job *job, struct err *err)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(err, errno, "start a download");
+	fflush(NULL);
+	job->pid = fork();
+	if (job->pid == 0)
+		layer_process(p, job, fds[1]);
+	close(fds[1]);
+	if (job->pid < 0) {
+		close(fds[0]);
+		return err_sys(err, errno, "start a download");
+	}
+	job->fd = fds[0];
+	return 0;
+}
+
+static void end_layer(struct layer_job *job)
+{
+	job->fd = fd_close(job->fd);
+	while (waitpid(job->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	job->pid = 0;
+}
+
+/* One message of a worker. *ret_ended: it was the last. */
+static int hear_layer(struct pull *p, struct layer_job *job, bool *ret_ended, struct err *err)
+{
+	const struct image_progress *progress = &p->options->progress;
+	const char *what = job->layer->digest;
+	struct message m;
+	ssize_t n = read(job->fd, &m, sizeof(m));
+
+	if (n < 0 && errno == EINTR)
+		return 0;
+	*ret_ended = n != sizeof(m) || m.last;
+	if (n != sizeof(m))
+		return err_new(err, ERR_INTERNAL, EIO, "the download of layer '%.19s' ended early",
+			       what);
+	if (!m.last) {
+		if (progress->fn)
+			progress->fn(progress->data, what, "Downloading", m.done, m.total);
+		return 0;
+	}
+	m.text[sizeof(m.text) - 1] = '\0';
+	if (m.kind)
+		return err_new(err, m.kind, m.no > 0 ? m.no : EIO, "%s", m.text);
+	if (progress->fn)
+		progress->fn(progress->data, what, "Pull complete", job->layer->size,
+			     job->layer->size);
+	return 0;
+}
+
+static int run_jobs(struct pull *p, struct layer_job *jobs, size_t count, struct err *err)
+{
+	size_t next = 0, running = 0;
+	int r = 0;
+
+	while (r == 0 && (next < count || running)) {
+		struct pollfd polls[IMAGE_LAYERS_MAX];
+
+		while (r == 0 && next < count && running < PULL_WORKERS) {
+			r = start_layer(p, &jobs[next], err);
+			if (r == 0) {
+				next++;
+				running++;
+			}
+		}
+		for (size_t i = 0; i < next; i++) /* ended ones have a negative descriptor */
+			polls[i] = (struct pollfd){ .fd = jobs[i].fd, .events = POLLIN };
+		if (r < 0 || (poll(polls, next, -1) < 0 && errno != EINTR))
+			break;
+		for (size_t i = 0; i < next && r == 0; i++) {
+			bool ended = false;
+
+			if (jobs[i].fd < 0 || !polls[i].revents)
+				continue;
+			r = hear_layer(p, &jobs[i], &ended, err);
+			if (ended) {
+				end_layer(&jobs[i]);
+				running--;
+			}
+		}
+	}
+	for (size_t i = 0; i < next; i++)
+		if (jobs[i].pid > 0) {
+			kill(jobs[i].pid, SIGKILL);
+			end_layer(&jobs[i]);
+		}
+	return r;
+}
+
+static int fetch_layers(struct pull *p, const struct manifest *m, const struct image_config *c,
+			struct err *err)
+{
+	struct layer_job jobs[IMAGE_LAYERS_MAX];
+	char chain[DIGEST_TEXT];
+	size_t count = 0;
+
+	if (c->diff_ids.n != m->layers.n)
+		return err_input(err, "the manifest has %zu layers, the config %zu", m->layers.n,
+				 c->diff_ids.n);
+	for (size_t i = 0; i < m->layers.n; i++) {
+		struct layer_job *job = &jobs[count];
+		bool twice = false;
+
+		image__chain(i ? chain : NULL, c->diff_ids.v[i], chain);
+		/* The same bytes twice in one image: the second time they are only unpacked. */
+		for (size_t k = 0; k < i; k++)
+			twice = twice || str_eq(m->layers.v[k].digest, m->layers.v[i].digest);
+		if (twice || (image__blob_has(p->store, m->layers.v[i].digest) &&
+			      image__layer_has(p->store, chain))) {
+			if (p->options->progress.fn)
+				p->options->progress.fn(p->options->progress.data,
+							m->layers.v[i].digest, "Already exists",
+							m->layers.v[i].size, m->layers.v[i].size);
+			continue;
+		}
+		*job = (struct layer_job){ .layer = &m->layers.v[i],
+					   .diff_id = c->diff_ids.v[i],
+					   .fd = FD_NONE };
+		memcpy(job->chain, chain, DIGEST_TEXT);
+		count++;
+	}
+	return run_jobs(p, jobs, count, err);
+}
+
+static int pull_all(struct pull *p, char **ret_id, struct err *err)
+{
+	cleanup_manifest struct manifest m = { 0 };
+	cleanup_json json_t *doc = NULL;
+	struct image_config config = { 0 };
+	cleanup_image struct image image = { 0 };
+	char top[DIGEST_TEXT];
+	int r = fetch_manifest(p, &m, top, err);
+
+	if (r == 0)
+		r = fetch_config(p, &m, err);
+	if (r == 0)
+		r = image__blob_json(p->store, m.config, &doc, err);
+	if (r == 0)
+		r = image__config_decode(doc, &config, err);
+	if (r < 0)
+		return r;
+	r = fetch_layers(p, &m, &config, err);
+	image__config_done(&config);
+	if (r == 0)
+		r = image__load_manifest(p->store, m.digest, true, NULL, &image, err);
+	if (r == 0)
+		r = image__ref_write(p->store, &p->ref, m.digest,
+				     str_eq(top, m.digest) ? NULL : top, err);
+	if (r == 0 && ret_id)
+		*ret_id = xstrdup(m.config);
+	return r;
+}
+
+/* A connection to the registry of `name`, for pulling (or with `push` for both). */
+static int pull_open(struct pull *p, const char *name, struct err *err)
+{
+	cleanup_free char *scope = NULL;
+	int r = image_ref_parse(name, &p->ref, err);
+
+	if (r == 0)
+		r = image__http_open(p->ref.registry, &p->http, err);
+	if (r < 0)
+		return r;
+	scope = xasprintf("repository:%s:pull", p->ref.repository);
+	image__http_scope(p->http, scope);
+	return 0;
+}
+
+int image_pull(struct image_store *store, const char *name, const struct image_pull *options,
+	       char **ret_id, struct err *err)
+{
+	static const struct image_pull none = { 0 };
+	cleanup(pull_done) struct pull p = { .store = store, .options = options ? options : &none };
+	cleanup_fd int lock = FD_NONE;
+	int r = pull_open(&p, name, err);
+
+	if (r == 0)
+		r = image__lock(store, IMAGE_LOCK_SHARED, &lock, err);
+	if (r == 0)
+		r = pull_all(&p, ret_id, err);
+	return r < 0 ? err_wrap(err, "pull '%s'", name) : 0;
+}
+
+int image_remote_digest(const char *name, const char *platform, char **ret_digest, struct err *err)
+{
+	cleanup_http_response struct http_response response = { 0 };
+	cleanup(pull_done) struct pull p = { 0 };
+	char digest[DIGEST_TEXT] = "sha256:";
+	int r = pull_open(&p, name, err);
+
+	(void)platform; /* the tag's own digest is the same for every platform */
+	if (r == 0)
+		r = get_manifest(p.http, &p.ref, p.ref.digest ? p.ref.digest : p.ref.tag, "HEAD",
+				 &response, err);
+	if (r < 0)
+		return r;
+	if (response.digest && image__digest_ok(response.digest)) {
+		*ret_digest = xstrdup(response.digest);
+		return 0;
+	}
+	/* A registry that does not say so in the header: from the bytes. */
+	image__http_response_done(&response);
+	r = get_manifest(p.http, &p.ref, p.ref.digest ? p.ref.digest : p.ref.tag, "GET", &response,
+			 err);
+	if (r < 0)
+		return r;
+	hash_hex(str_text(&response.body), response.body.len, digest + strlen(digest));
+	*ret_digest = xstrdup(digest);
+	return 0;
+}
