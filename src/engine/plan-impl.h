@@ -101,6 +101,13 @@ int plan__sort(struct planner *p, bool strict, struct err *err);
 uint32_t plan__stop(struct planner *p, struct plan_entry *e, const struct container *c,
 		    const char *reason);
 
+/* plan-networks.c. The check comes before fates are decided: it fills `remade`; the steps after the
+ * early removals. Creations wait for what their service uses. */
+int plan__check_networks(struct planner *p, struct err *err);
+void plan__network_steps(struct planner *p);
+int plan__volume_steps(struct planner *p, struct err *err);
+void plan__after_networks_and_volumes(struct planner *p, const struct plan_entry *e, uint32_t step);
+
 int plan__up(struct planner *p, struct err *err);    /* UP, CREATE, SCALE, RUN */
 int plan__start(struct planner *p, struct err *err); /* plan-stop.c: existing containers */
 int plan__stop_all(struct planner *p, struct err *err);
