@@ -227,6 +227,9 @@ static void set_listening(struct proxy *p, bool listening)
 	if (listening == p->listening)
 		return;
 	p->listening = listening;
+	/* Connections inherit it: what is left of them (TIME_WAIT) must not keep the next
+	 * supervisor from binding. A listener is not shared with others all the same. */
+	(void)setsockopt(p->fd, SOL_SOCKET, SO_REUSEADDR, &(int){ listening }, sizeof(int));
 	if (!listening) {
 		watch_close(p->watch);
 		p->watch = NULL;

@@ -540,6 +540,16 @@ static void ipv6_reaches_containers_that_have_only_ipv4(void **state)
 	rounds(loop, 50 * NSEC_PER_MSEC);
 	must(net_ports_remove(w->net, "p/web", err)); /* with a connection open */
 	close(client);
+	/* What remains of a connection that we ended first does not keep the port. */
+	publish(w, "p/web", "", IPPROTO_TCP, 8080, 80, &web, 1);
+	client = dial(w->host, "::1", 8080);
+	rounds(loop, 50 * NSEC_PER_MSEC);
+	close(accept4(server, NULL, NULL, SOCK_CLOEXEC)); /* of the connection before */
+	close(accept4(server, NULL, NULL, SOCK_CLOEXEC));
+	rounds(loop, 50 * NSEC_PER_MSEC);
+	close(client);
+	must(net_ports_remove(w->net, "p/web", err));
+	publish(w, "p/web", "", IPPROTO_TCP, 8080, 80, &web, 1);
 	net_free(w->net);
 	w->net = NULL;
 	loop_free(loop);
