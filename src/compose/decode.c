@@ -143,7 +143,8 @@ static void check_service_numbers(struct compose_model *m, const char *name, con
 	range(m, name, "mem_swappiness", member(s, "mem_swappiness"), -1, 100);
 	range(m, name, "shm_size", member(s, "shm_size"), 0, MEMORY_MAX);
 	range(m, name, "pids_limit", member(s, "pids_limit"), -1, INT32_MAX);
-	range(m, name, "cpus", (int64_t)json_num(s, "cpus", 0), 0, 100000);
+	double cpus = json_num(s, "cpus", 0);
+	range(m, name, "cpus", cpus < 0 ? -1 : cpus > 100000 ? 100001 : 0, 0, 100000);
 	range(m, name, "oom_score_adj", member(s, "oom_score_adj"), -1000, 1000);
 	range(m, name, "healthcheck", member(json_object_get(s, "healthcheck"), "retries"), 0,
 	      INT32_MAX);

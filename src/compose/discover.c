@@ -200,17 +200,14 @@ static char *normal_name(struct compose_model *m, const char *name)
 	return out;
 }
 
-static int set_name(struct compose_model *m, const char *name, struct where where, struct err *err)
+static int set_name(struct compose_model *m, const char *name, struct err *err)
 {
-	if (strcmp(normal_name(m, name), name) != 0 || !*name) {
-		static const char text[] =
-			"'%s' is not a project name: lower case letters, digits, '-' "
-			"and '_', beginning with a letter or digit";
-		if (!where.line)
-			return err_input(err, text, name);
-		complain(m, where, "name", text, name);
-		return -EINVAL;
-	}
+	if (strcmp(normal_name(m, name), name) != 0 || !*name)
+		return err_input(
+			err,
+			"'%s' is not a project name: lower case letters, digits, '-' and '_', "
+			"beginning with a letter or digit",
+			name);
 	m->name = name;
 	map_set(&m->env, "COMPOSE_PROJECT_NAME", (void *)name);
 	return 0;
@@ -220,16 +217,16 @@ int discover_name(struct compose_model *m, const struct node *from_file, struct 
 {
 	const char *from_env = model_env(m, "COMPOSE_PROJECT_NAME");
 	if (m->options->project_name && *m->options->project_name)
-		return set_name(m, arena_strdup(m->arena, m->options->project_name), NOWHERE, err);
+		return set_name(m, arena_strdup(m->arena, m->options->project_name), err);
 	if (from_env && *from_env)
-		return set_name(m, from_env, NOWHERE, err);
-	if (node_str(from_file) && *from_file->text)
-		return set_name(m, from_file->text, from_file->where, err);
-	const char *name = normal_name(m, path_base(m->working_dir));
+		return set_name(m, from_env, err);
+	const char *name = node_str(from_file) ? normal_name(m, from_file->text) : "";
+	if (!*name)
+		name = normal_name(m, path_base(m->working_dir));
 	if (!*name)
 		return err_input(err,
 				 "the directory '%s' gives no project name; set one with -p or "
 				 "'name:'",
 				 m->working_dir);
-	return set_name(m, name, NOWHERE, err);
+	return set_name(m, name, err);
 }

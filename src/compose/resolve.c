@@ -79,14 +79,17 @@ static void apply_profiles(struct compose_model *m)
 
 struct env_scope {
 	struct compose_model *m;
-	json_t *own; /* the service's environment */
+	json_t *own;	 /* the service's environment; NULL for labels, which know nothing else */
+	json_t *earlier; /* what earlier files said */
 };
 
 static const char *lookup(void *data, const char *name)
 {
 	struct env_scope *s = data;
-	const char *value = model_env(s->m, name);
-	return value ? value : json_string_value(json_object_get(s->own, name));
+	const char *value = s->own ? model_env(s->m, name) : NULL;
+	if (!value)
+		value = json_string_value(json_object_get(s->own, name));
+	return value ? value : json_string_value(json_object_get(s->earlier, name));
 }
 
 /* The commonest trap of all: env_file is for the container, not for ${...} in the Compose file. */
@@ -148,7 +151,8 @@ static void resolve_environment(struct compose_model *m, const char *name, json_
 		if (found)
 			json_object_set_new_nocheck(own, key, json_string_nocheck(found));
 	}
-	struct env_scope scope = { m, own };
+	cleanup_json json_t *none = json_object();
+	struct env_scope scope = { m, own ? own : none, merged };
 	json_array_foreach(json_object_get(service, "env_file"), i, file)
 		read_env_file(&scope, name, json_str(file, "path", ""),
 			      str_eq(json_str(file, "format", ""), "raw"),
@@ -168,10 +172,9 @@ static void resolve_labels(struct compose_model *m, const char *name, json_t *se
 	if (!files)
 		return;
 	cleanup_json json_t *merged = json_object();
-	struct env_scope scope = { m, json_object_get(service, "environment") };
+	struct env_scope scope = { m, NULL, merged };
 	size_t i;
 	json_array_foreach(files, i, file) {
-		cleanup_json json_t *none = json_object();
 		read_env_file(&scope, name, json_string_value(file), false, true, merged, NULL);
 	}
 	json_t *own = json_object_get(service, "labels");

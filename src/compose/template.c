@@ -25,20 +25,25 @@ static size_t name_length(const char *p, const char *end)
 	return q - p;
 }
 
-/* The brace that closes the one before p: "${" opens, and every '}' closes, also one whose '{' had
- * no dollar. That is how Compose counts. */
+/* The brace that closes the one before p. Braces are counted, with or without a dollar, and what
+ * comes right behind an opening one is not looked at; when they do not match, the last one of the
+ * line is taken. That is how Compose finds it. */
 static const char *closing_brace(const char *p, const char *end)
 {
 	int open = 1;
-	for (; p < end; p++) {
-		if (*p == '}' && --open == 0)
-			return p;
-		if (*p == '$' && p + 1 < end && p[1] == '{') {
+	const char *last = NULL;
+	for (const char *c = p; c < end; c++) {
+		if (*c == '}' && --open == 0)
+			return c;
+		if (*c == '{') {
 			open++;
-			p++;
+			c++;
 		}
 	}
-	return NULL;
+	for (const char *c = p; c < end && *c != '\n'; c++)
+		if (*c == '}')
+			last = c;
+	return last;
 }
 
 /* Reads the reference at the dollar `p`. Returns what follows it, or NULL when it is none. */

@@ -1,6 +1,7 @@
 #include "compose/pass.h"
 
 #include <ctype.h>
+#include <math.h>
 
 struct check {
 	struct compose_model *m;
@@ -33,7 +34,7 @@ static const char *kinds_text(struct arena *a, unsigned kinds)
 static bool number_fits(const struct node *n, const struct shape *s)
 {
 	double value = n->kind == NODE_INT ? (double)n->i : n->f;
-	if (n->kind == NODE_FLOAT && !(s->kinds & K_FLOAT) && value != (double)(int64_t)value)
+	if (n->kind == NODE_FLOAT && !(s->kinds & K_FLOAT) && value != floor(value))
 		return false;
 	if (s->flags & SHAPE_NOT_NEG && value < 0)
 		return false;

@@ -101,7 +101,6 @@ static const struct {
 	{ "memory", WEB "    mem_limit: 100000t", "is out of range", NULL, 4, 5 },
 	{ "ulimit", WEB "    ulimits: {nofile: -5}", "is out of range", NULL, 4, 5 },
 	{ "NUL", WEB "    hostname: \"a\\0b\"", "a NUL character", NULL, 4, 15 },
-	{ "project name", "name: No!\n" WEB, "is not a project name", NULL, 1, 7 },
 };
 
 static void errors_point_at_the_line(void **state)
@@ -110,8 +109,6 @@ static void errors_point_at_the_line(void **state)
 		struct case_file file = { "compose.yaml", errors[i].text };
 		struct loading l;
 		loading_begin(&l, &file, 1);
-		if (str_starts(errors[i].text, "name:"))
-			l.options.project_name = NULL;
 		loading_run(&l);
 		const struct diagnostic *d = loading_error(&l);
 		check(errors[i].name, l.r < 0 && d, "it was accepted");

@@ -269,7 +269,7 @@ static void other_files_take_part(void **state)
 		    { "a.env", "A=1\nB=1\nC=1" },
 		    { "b.env", "B=${A}2" } },
 		  "services/web/environment",
-		  "{\"A\":\"1\",\"B\":\"2\",\"C\":\"own\"}" },
+		  "{\"A\":\"1\",\"B\":\"12\",\"C\":\"own\"}" },
 		{ "an env_file that need not be there",
 		  { { "compose.yaml", WEB "    env_file: [{path: none.env, required: false}]" } },
 		  "services/web/environment",

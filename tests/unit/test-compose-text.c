@@ -35,7 +35,8 @@ static void templates_expand(void **state)
 		{ "${E?m}", "", 0 },
 		{ "${NONE:-${E:-${A}}}", "a", 0 },
 		{ "${NONE:-{x}}", "{x}", 0 },
-		{ "${A:-{x}}", "a}", 0 }, /* Compose counts braces that way */
+		{ "${A:-{x}}", "a", 0 },
+		{ "${NONE:-{}} x", "{} x", 0 }, /* braces are counted that way */
 		{ "${NONE:-a:b-c?d}", "a:b-c?d", 0 },
 		{ "${A:-$}", "a", 0 },
 		{ "${NONE:?}", NULL, 2 },
