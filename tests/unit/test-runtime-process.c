@@ -256,6 +256,7 @@ static void test_clone_parent(void **state)
 	assert_int_equal(WEXITSTATUS(status), 5);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(waitpid(-1, NULL, __WALL), -1); /* no intermediate is left to anybody */
+	assert_int_equal(runtime_cleanup(&box->spec, &box->err), 0);
 	close(pair[0]);
 	close(pair[1]);
 	box_free(box);
