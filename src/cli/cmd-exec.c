@@ -72,6 +72,17 @@ static int wait_for(struct runtime_child *child, const struct exec_args *o, stru
 	return session_exit_status(status);
 }
 
+/* Without a user namespace the container's root could write to the program that enters it: it then
+ * has to be a sealed copy. Starts this command again, before it has done anything. */
+static int protect(const struct cli *cli, const struct container *c, struct err *err)
+{
+	cleanup_spec struct spec spec = { 0 };
+	int r = state_spec_load(&cli->paths, c, &spec, err);
+	if (r < 0 || spec.idmap.count)
+		return r;
+	return runtime_protect(NULL, err);
+}
+
 static int exec_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
 {
 	const struct exec_args *o = options;
@@ -81,6 +92,8 @@ static int exec_run(struct cli *cli, void *options, const struct strv *args, str
 	int r = cli_need_root(err);
 	if (r == 0)
 		r = cli_container(cli, args->v[0], (int)o->index.value, &c, err);
+	if (r == 0)
+		r = protect(cli, c, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 1; i < args->n; i++)

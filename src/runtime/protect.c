@@ -50,8 +50,23 @@ static int seal(int fd)
 	return -EBUSY;
 }
 
+/* The arguments that this process was started with. */
+static int own_arguments(struct strv *ret, struct err *err)
+{
+	enum { BYTES_MAX = 4 << 20 }; /* above what the kernel allows by default */
+	cleanup_str struct str text = STR_INIT;
+	int r = fs_read(AT_FDCWD, "/proc/self/cmdline", BYTES_MAX, &text, err);
+
+	if (r < 0)
+		return r;
+	for (size_t at = 0; at < text.len; at += strlen(text.data + at) + 1)
+		strv_add(ret, text.data + at);
+	return 0;
+}
+
 int runtime_protect(char **argv, struct err *err)
 {
+	cleanup_strv struct strv own = { 0 };
 	cleanup_fd int self = fs_open(AT_FDCWD, "/proc/self/exe", O_RDONLY, 0, err);
 	struct stat st;
 	int r;
@@ -67,6 +82,8 @@ int runtime_protect(char **argv, struct err *err)
 		return err_sys(err, -r, "copy the program");
 	if ((r = seal(copy)) < 0)
 		return err_sys(err, -r, "seal the copy of the program");
-	(void)syscall(SYS_execveat, copy, "", argv, environ, AT_EMPTY_PATH);
+	if (!argv && (r = own_arguments(&own, err)) < 0)
+		return r;
+	(void)syscall(SYS_execveat, copy, "", argv ? argv : own.v, environ, AT_EMPTY_PATH);
 	return err_sys(err, errno, "execute the copy of the program");
 }

@@ -21,7 +21,9 @@
 
 /* Re-executes the running program from a sealed memfd, so that nothing that enters a container can
  * reach the binary on disk through /proc/self/exe (CVE-2019-5736 class). Returns 0 at once when it
- * already runs from one. argv and environment are kept; comm stays "stave". */
+ * already runs from one. argv (NULL: what it was started with) and environment are kept; comm stays
+ * "stave". Needed by whoever calls runtime_start or runtime_exec for a container without a user
+ * namespace: there the container's root is the host's, and may write to our file. */
 int runtime_protect(char **argv, struct err *err);
 
 /* Checks the kernel for what the runtime needs (clone3, openat2, mount_setattr with idmap, overlay
