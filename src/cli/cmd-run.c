@@ -5,6 +5,7 @@
 #include "cli/progress.h"
 #include "cli/provide.h"
 #include "cli/session.h"
+#include "compose/words.h"
 
 #include "base/fs.h"
 #include "base/hash.h"
@@ -132,8 +133,11 @@ static int make_oneoff(const struct run_args *o, const struct strv *args, bool t
 	ret->command.set = args->n > 1;
 	if (o->entrypoint) {
 		ret->entrypoint.set = true;
-		if (*o->entrypoint)
-			strv_add(&ret->entrypoint.args, o->entrypoint);
+		if (words_split(o->entrypoint, &ret->entrypoint.args) < 0)
+			return err_usage(err,
+					 "invalid value '%s' for '--entrypoint': a quote is "
+					 "left open",
+					 o->entrypoint);
 	}
 	return 0;
 }

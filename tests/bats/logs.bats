@@ -1,0 +1,79 @@
+# logs: which lines, and how they look.
+load helper
+
+setup_test() {
+	compose <<-'E'
+		services:
+		  a:
+		    image: test
+		    command: ["sh", "-c", "for i in 1 2 3; do echo a$$i; done; echo oops >&2; until [ -e /tmp/go ]; do sleep 0.05; done; echo more; exec sleep 1000"]
+		    init: true
+		  b:
+		    image: test
+		    command: ["sh", "-c", "sleep 0.3; echo b1; exec sleep 1000"]
+		    init: true
+	E
+	stave up -d
+	wait_until 10 has_b1
+}
+
+has_b1() {
+	stave logs b | grep -q b1
+}
+
+teardown() {
+	stave down -v -t 0
+}
+
+@test "prefix, or none; all, or one service" {
+	run stave logs
+	[ "$status" = 0 ]
+	[ "${#lines[@]}" = 5 ]
+	[ "${lines[0]}" = "a-1  | a1" ]
+	[ "${lines[4]}" = "b-1  | b1" ]
+	[ "$(stave logs --no-log-prefix a 2>/dev/null | tr '\n' ' ')" = "a1 a2 a3 " ]
+	[ "$(stave logs --no-log-prefix a 2>&1 >/dev/null)" = oops ]
+	run stave logs nobody
+	[ "$status" = 1 ]
+	[[ "$output" == *"no such service: nobody"* ]]
+}
+
+@test "the last lines, and lines of a time" {
+	[ "$(stave logs --no-log-prefix -n 2 a 2>&1 | tr '\n' ' ')" = "a3 oops " ] ||
+		[ "$(stave logs --no-log-prefix -n 2 a 2>&1 | sort | tr '\n' ' ')" = "a3 oops " ]
+	[ -z "$(stave logs --tail 0)" ]
+	[ -z "$(stave logs --until 1h)" ]
+	[ "$(stave logs --since 1h | wc -l)" = 5 ]
+	[ -z "$(stave logs --since 2100-01-01)" ]
+	run stave logs --tail many
+	[ "$status" = 1 ]
+	run stave logs --since soon
+	[ "$status" = 1 ]
+}
+
+@test "timestamps are RFC 3339 with nanoseconds" {
+	run stave logs -t --no-log-prefix b
+	[[ "$output" =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{9}Z\ b1$ ]]
+}
+
+@test "following ends with what is followed, or with Ctrl-C" {
+	nsenter --net="/proc/$NETNS_PID/ns/net" -- "$STAVE" logs -f --no-log-prefix a >seen 2>&1 3>&- &
+	pid=$!
+	sleep 0.5
+	stave exec -T a touch /tmp/go
+	wait_until 5 grep -q more seen
+	kill -INT $pid
+	status=0
+	wait $pid || status=$?
+	[ "$status" = 130 ] || [ "$status" = 0 ]
+	grep -q a1 seen
+}
+
+@test "colours only where they are wanted" {
+	stave --ansi always logs >plain
+	! grep -q $'\e' plain
+	outside script -qec "env -u COMPOSE_ANSI TERM=xterm $STAVE logs" /dev/null </dev/null >seen 2>&1 3>&-
+	grep -q $'\e' seen
+	outside script -qec "env -u COMPOSE_ANSI TERM=xterm $STAVE logs --no-color" /dev/null </dev/null >seen 2>&1 3>&-
+	! grep -q $'\e' seen
+}
