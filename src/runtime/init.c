@@ -4,11 +4,15 @@
 #include "runtime/launch.h"
 #include "runtime/sys.h"
 
+#include "base/fs.h"
 #include "base/proc.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+
+enum { MAPS_MAX = 1 << 20 };
 
 /* Reaps what has ended; true, with the status to exit with, when the program itself has. */
 static bool reap(pid_t program, int *ret_status)
@@ -43,6 +47,29 @@ static _Noreturn void run(pid_t program, const sigset_t *signals)
 	_exit(status);
 }
 
+/* Gives back the heap, a copy of the supervisor's: what it holds is nobody's business here, and the
+ * pages would be this process's own as soon as the supervisor writes to its. Nothing allocates any
+ * more. */
+static void shed_heap(void)
+{
+	cleanup_err struct err ignored = ERR_INIT;
+	struct str maps = STR_INIT;
+	unsigned long start = 0, end = 0;
+
+	if (fs_read(AT_FDCWD, "/proc/self/maps", MAPS_MAX, &maps, &ignored) == 0) {
+		const char *heap = strstr(str_text(&maps), "[heap]");
+		while (heap && heap > maps.data && heap[-1] != '\n')
+			heap--;
+		if (heap && sscanf(heap, "%lx-%lx", &start, &end) != 2)
+			start = end = 0;
+	}
+	str_done(&maps);
+	if (end > start) {
+		void *heap = (void *)start; // NOLINT(performance-no-int-to-ptr): it comes as text
+		(void)madvise(heap, end - start, MADV_DONTNEED);
+	}
+}
+
 int runtime__init_start(struct launch *l, struct err *err)
 {
 	sigset_t all;
@@ -62,5 +89,6 @@ int runtime__init_start(struct launch *l, struct err *err)
 	proc_title("init %s", l->spec->name ? l->spec->name : l->spec->id);
 	/* The program's pipes and terminal are to end when the program closes them. */
 	sys_close_range(0, ~0u, 0);
+	shed_heap();
 	run(pid, &all);
 }

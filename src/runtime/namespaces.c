@@ -97,6 +97,34 @@ static int only_exist(void *unused)
 	return 0;
 }
 
+/* The kernel refuses a user namespace to a process in a chroot. Entering its own mount namespace
+ * again takes the helper (not us) out of it; it says over a pipe when it has the new namespaces. */
+static pid_t clone_outside_chroot(int flags)
+{
+	struct clone_args args = { 0 };
+	int done[2];
+	char byte;
+
+	if (pipe2(done, O_CLOEXEC) < 0)
+		return -errno;
+	pid_t pid = sys_clone3(&args);
+	if (pid == 0) {
+		int mnt = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+		if (mnt < 0 || setns(mnt, CLONE_NEWNS) < 0 || unshare(flags) < 0 ||
+		    write(done[1], "", 1) < 0)
+			_exit(1);
+		while (pause() < 0)
+			;
+	}
+	close(done[1]);
+	ssize_t n = pid > 0 ? read(done[0], &byte, 1) : 1;
+	close(done[0]);
+	if (n == 1)
+		return pid;
+	(void)waitpid(pid, NULL, __WALL);
+	return -EPERM;
+}
+
 int runtime_namespaces_new(const struct spec_idmap *map, bool net, struct runtime_namespaces *ret,
 			   struct err *err)
 {
@@ -114,9 +142,11 @@ int runtime_namespaces_new(const struct spec_idmap *map, bool net, struct runtim
 	sigprocmask(SIG_SETMASK, &all, &before);
 	/* It shares our memory, and touches none of it. */
 	pid_t pid = clone(only_exist, stack + sizeof(stack), flags | CLONE_VM, NULL);
+	if (pid < 0)
+		pid = errno == EPERM ? clone_outside_chroot(flags) : -errno;
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (pid < 0)
-		return err_sys(err, errno, "make a user and network namespace");
+		return err_sys(err, -pid, "make a user and network namespace");
 	r = open_all(pid, map, net, &ns, err);
 	kill(pid, SIGKILL);
 	while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)

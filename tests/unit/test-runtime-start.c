@@ -1,6 +1,9 @@
 /* Starting containers: that a program runs, as whom, where, with what; and how a start fails. */
 #include "box.h"
 
+#include <sched.h>
+#include <sys/mount.h>
+
 static void test_runs(void **state)
 {
 	static const unsigned kinds[] = { BOX_USER_NS, 0, BOX_HOST_NET };
@@ -82,11 +85,53 @@ static void test_exec(void **state)
 	}
 }
 
+/* stave inside a chroot: what enters a container lands in the container's root, not in that of the
+ * mount namespace, which is the machine's. */
+static void test_in_chroot(void **state)
+{
+	static const unsigned kinds[] = { BOX_USER_NS, 0 };
+	char template[] = "/var/tmp/stave-jail-XXXXXX";
+	int status;
+	(void)state;
+	need_root();
+	assert_non_null(mkdtemp(template));
+	pid_t pid = fork();
+	if (pid == 0) {
+		assert_int_equal(unshare(CLONE_NEWNS), 0);
+		assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+		assert_int_equal(mount("/", template, NULL, MS_BIND | MS_REC, NULL), 0);
+		assert_int_equal(chroot(template), 0);
+		assert_int_equal(chdir("/"), 0);
+		for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+			struct box *box = box_new(kinds[i]);
+			struct spec_process process = { .caps = caps_default() };
+			box_start(box, "trap", NULL);
+			strv_add(&process.args, "/bin/payload");
+			strv_add(&process.args, "ls=/");
+			strv_add(&process.args, "cat=/proc/self/mountinfo");
+			exec_in(box, &process, &status);
+			if (box->result < 0 || !box_said(box, "ls /: bin") ||
+			    box_said(box, "ls /: usr") || strstr(str_text(&box->text), "ext4")) {
+				print_error("%s\n%s", str_text(&box->text),
+					    box->err.msg ? box->err.msg : "");
+				_exit(1);
+			}
+			spec_process_done(&process);
+			box_free(box);
+		}
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(rmdir(template), 0);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_exec),
+		cmocka_unit_test(test_in_chroot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
