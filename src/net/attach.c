@@ -119,18 +119,19 @@ int net_attach(struct net *net, int netns, const struct net_attach *a, struct ne
  * removing fifty does not take longer: with a loop they are collected for this long. */
 #define FLUSH_DELAY (20 * NSEC_PER_MSEC)
 
-int net__flush(struct net *net, const char *bridge, struct err *err)
+int net__flush(struct net *net, const struct network *removed, struct err *err)
 {
 	cleanup_strv struct strv links = { 0 };
 	if (net->flush)
 		timer_stop(net->flush);
 	vec_each(d, &net->detached)
 		strv_add(&links, d->host);
-	if (bridge)
-		strv_add(&links, bridge);
+	if (removed)
+		strv_add(&links, removed->record.bridge);
 	int r = link__delete(net, &links, err);
 	vec_each(d, &net->detached) {
-		if (r == 0 && d->file) {
+		bool all = removed && str_eq(d->network, removed->record.config.name);
+		if (r == 0 && d->file && !all) {
 			cleanup_err struct err gone = ERR_INIT;
 			cleanup_fd int dir = network__dir(net, d->network, &gone);
 			if (dir >= 0)

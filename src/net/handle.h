@@ -45,8 +45,10 @@ void net__leave(struct net *net); /* aborts when the way back is closed */
 char *net__key_file(const char *key);
 bool net__name_ok(const char *name); /* the same for one part: starts with a letter or digit */
 
-/* Removes what was detached, and the bridge named here (or NULL), in one transaction. */
-int net__flush(struct net *net, const char *bridge, struct err *err);
+/* Removes what was detached, and the bridge of the network that is being removed (or NULL), in one
+ * transaction. That network's leases are left to the removal of its directory. */
+struct network;
+int net__flush(struct net *net, const struct network *removed, struct err *err);
 
 /* An flock on a directory (no file is left behind), waiting for it. Close the descriptor to unlock.
  */

@@ -394,7 +394,7 @@ int net_network_remove(struct net *net, const char *name, struct err *err)
 		r = drop_rules(net, n, err);
 	if (r < 0)
 		return r;
-	r = net__flush(net, n->record.bridge, err);
+	r = net__flush(net, n, err);
 	if (r < 0)
 		return r;
 	network__cached_free(map_take(&net->networks, name));
