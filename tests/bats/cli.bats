@@ -106,7 +106,7 @@ assert j["SchemaVersion"] == "0.1.0" and j["Version"] and j["Vendor"], j'
 }
 
 @test "no project here: said so, by every verb that needs one" {
-	for verb in up down ps config logs start stop restart kill pause unpause create top; do
+	for verb in up down ps config logs start stop restart kill pause unpause create images top; do
 		run "$STAVE" $verb
 		[ "$status" != 0 ] || { echo "$verb: status 0"; false; }
 		[[ "$output" == *"no Compose file"* ]] || { echo "$verb: $output"; false; }
