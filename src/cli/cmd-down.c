@@ -69,8 +69,8 @@ static int remove_images(struct cli *cli, const struct strv *images, struct err 
 		cleanup_free char *subject = xasprintf("Image %s", images->v[i]);
 		progress_step(p, subject, "start", "Removing");
 		/* Images that are missing or still in use are said so and left, as Docker does. */
-		if (image_remove(store, images->v[i], false, &use.layers, &untagged, &deleted, &one) ==
-		    0)
+		if (image_remove(store, images->v[i], false, &use.layers, &untagged, &deleted,
+				 &one) == 0)
 			progress_step(p, subject, "done", "Removed");
 		else
 			progress_step(p, subject, one.kind == ERR_NOT_FOUND ? "done" : "error",

@@ -43,7 +43,7 @@ struct job {
 	size_t creates_left; /* CREATE steps of these: nothing starts before they are done */
 	bool began, cancelled, advancing, ports_checked, waiting;
 	struct timer *timeout, *settle; /* of `up --wait` */
-	struct err err;	       /* the first failure */
+	struct err err;			/* the first failure */
 	struct life *oneoff;
 };
 

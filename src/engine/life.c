@@ -455,7 +455,8 @@ static void told(struct life *life, enum container_state from)
 	if (!was || is)
 		return;
 	if (c->auto_remove)
-		supervisor_remove_over(life->s); /* those who wait for it hear of its end when it is gone */
+		supervisor_remove_over(
+			life->s); /* those who wait for it hear of its end when it is gone */
 	else
 		control_container_ended(life->s, life);
 	supervisor_idle_check(life->s);

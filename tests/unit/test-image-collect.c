@@ -88,8 +88,7 @@ static void test_prune(void **state)
 	struct err err = ERR_INIT;
 	uint64_t bytes = 0;
 
-	assert_int_equal(image_prune(f->store, false, NULL, NULL, NULL, &deleted, &bytes, &err),
-			 0);
+	assert_int_equal(image_prune(f->store, false, NULL, NULL, NULL, &deleted, &bytes, &err), 0);
 	assert_int_equal(deleted.n, 1);
 	assert_string_equal(deleted.v[0], old);
 	assert_true(bytes > 0);
