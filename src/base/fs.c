@@ -180,9 +180,11 @@ int fs_mkdirs(int dirfd, const char *path, mode_t mode, struct err *err)
 {
 	if (mkdirat(dirfd, path, mode) == 0)
 		return 0;
-	/* Usually only the last part is missing, so the walk from the top comes second. */
+	/* Usually only the last part is missing, or nothing is, so the walk from the top comes
+	 * second. */
+	bool there = errno == EEXIST;
 	cleanup_free char *copy = path_clean(path);
-	for (char *p = copy + 1; *p; p++) {
+	for (char *p = copy + 1; *p && !there; p++) {
 		if (*p != '/')
 			continue;
 		*p = '\0';
@@ -190,7 +192,7 @@ int fs_mkdirs(int dirfd, const char *path, mode_t mode, struct err *err)
 			return err_sys(err, errno, "create directory '%s'", copy);
 		*p = '/';
 	}
-	if (mkdirat(dirfd, copy, mode) < 0 && errno != EEXIST)
+	if (!there && mkdirat(dirfd, copy, mode) < 0 && errno != EEXIST)
 		return err_sys(err, errno, "create directory '%s'", path);
 	struct stat st;
 	if (fstatat(dirfd, copy, &st, 0) < 0)

@@ -478,8 +478,11 @@ int life_event(struct life *life, enum life_event event, struct err *err)
 	if (r < 0)
 		c->state = cell->failed;
 	debug("%s: now %s", c->name, container_state_name(c->state));
+	/* STARTING lasts milliseconds and is followed by another state. A crash before that finds
+	 * the processes by their cgroup and clears them away, whatever the record says. */
 	cleanup_err struct err save = ERR_INIT;
-	if (state_container_save_state(&life->s->paths, c, &save) < 0)
+	if (c->state != CONTAINER_STARTING &&
+	    state_container_save_state(&life->s->paths, c, &save) < 0)
 		event_warning(life->s, "container '%s': %s", c->name, save.msg);
 	if (r == 0)
 		announce(life, cell);
