@@ -112,6 +112,21 @@ int runtime_exec(const struct spec *spec, const struct runtime_exec *exec,
 	return r;
 }
 
+/* "NSpid:\t812\t1": its numbers from the outermost namespace to its own. With pid: host or a shared
+ * PID namespace it is a process like others. */
+static bool is_first_of_namespace(const char *status)
+{
+	static const char key[] = "\nNSpid:\t";
+	const char *at = strstr(status, key);
+	if (!at)
+		return true;
+	at += sizeof(key) - 1;
+	const char *end = at + strcspn(at, "\n");
+	while (end > at && end[-1] != '\t')
+		end--;
+	return end[0] == '1' && (end[1] == '\n' || end[1] == '\0');
+}
+
 bool runtime_signal_works(pid_t pid, int signo)
 {
 	static const char *const keys[] = { "SigCgt:\t", "SigBlk:\t" };
@@ -121,6 +136,8 @@ bool runtime_signal_works(pid_t pid, int signo)
 	if (signo == SIGKILL || signo == SIGSTOP)
 		return true;
 	runtime__cgroup_read_text(dir, "status", &text);
+	if (!is_first_of_namespace(str_text(&text)))
+		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		const char *at = strstr(str_text(&text), keys[i]);
 		unsigned long long mask = 0;

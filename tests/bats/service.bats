@@ -188,3 +188,29 @@ nothing_runs() { [ -z "$(stave ps -q)" ]; }
 	[ "$(stave exec -T b ls /sys/class/net | tr '\n' ' ')" = "eth0 lo " ]
 	stave down -t 0
 }
+
+@test "a process in another's pid namespace is no first process: the stop signal ends it" {
+	compose <<-'E'
+		services:
+		  a: {image: test, init: true, command: sleep 1000}
+		  b: {image: test, command: sleep 1000, pid: "service:a"}
+	E
+	stave up -d
+	run stave stop
+	[[ "$output" != *warning* ]]
+	[ "$(container b-1 ExitCode)" = 143 ]
+	stave down
+}
+
+@test "links: a name that one container alone knows" {
+	compose <<-'E'
+		services:
+		  db: {image: test, init: true, command: sleep 1000}
+		  a: {image: test, init: true, command: sleep 1000, links: ["db:database"]}
+	E
+	stave up -d
+	inside ping -c 1 -W 2 database
+	run stave exec db ping -c 1 -W 1 database
+	[ "$status" != 0 ]
+	stave down -t 0
+}
