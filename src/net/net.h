@@ -119,7 +119,8 @@ int net_lease(struct net *net, const char *network, const char *key, struct net_
 
 struct net_port {
 	uint8_t protocol;	     /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
-	char host[INET6_ADDRSTRLEN]; /* "" for all addresses, IPv4 and IPv6 */
+	char host[INET6_ADDRSTRLEN]; /* "" for all addresses, IPv4 and IPv6; "0.0.0.0" and "::" for
+					all of one kind */
 	uint16_t published, target;  /* published 0: pick a free one in 32768..60999 */
 };
 struct net_target {

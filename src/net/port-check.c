@@ -22,10 +22,20 @@ const char *port__protocol(uint8_t protocol)
 	}
 }
 
+bool port__host(const struct net_port *port, struct address *ret)
+{
+	*ret = (struct address){ 0 };
+	return port->host[0] && address__parse(port->host, ret) == 0;
+}
+
 bool port__overlaps(const struct net_port *a, const struct net_port *b)
 {
-	return a->protocol == b->protocol && a->published == b->published &&
-	       (!a->host[0] || !b->host[0] || str_eq(a->host, b->host));
+	struct address x, y;
+	if (a->protocol != b->protocol || a->published != b->published)
+		return false;
+	if (!port__host(a, &x) || !port__host(b, &y))
+		return true;
+	return x.family == y.family && (x.value == y.value || !x.value || !y.value);
 }
 
 bool port__recorded(struct net *net, const struct net_port *port, const char *self, char **ret_who)

@@ -109,16 +109,17 @@ static void port_elements(const struct net_port *p, int family, const struct sid
 		{ { "one4", "at4" }, { "ring4", "atring4" } },
 		{ { "one6", "at6" }, { "ring6", "atring6" } },
 	};
-	struct address host = { 0 };
-	if (p->host[0] && (address__parse(p->host, &host) < 0 || host.family != family))
+	struct address host;
+	if (port__host(p, &host) && host.family != family)
 		return;
+	bool one = host.value != 0; /* one address of the host, not all */
 	size_t n = sides->list.n;
 	uint32_t slots = n > 1 ? RULES_RING : (uint32_t)n;
 	for (uint32_t slot = 0; slot < slots; slot++) {
-		struct element e = { .set = sets[family == AF_INET6][n > 1][host.family != 0] };
+		struct element e = { .set = sets[family == AF_INET6][n > 1][one] };
 		if (n > 1)
 			key_add(&e, &slot, sizeof(slot));
-		if (host.family) {
+		if (one) {
 			uint8_t bytes[16];
 			address__store(&host, bytes);
 			key_add(&e, bytes, family == AF_INET ? 4 : 16);
@@ -430,8 +431,25 @@ static void keep_picked(const struct net_ports *before, struct net_ports *ports)
 	}
 }
 
-/* Reserves what is new. On failure nothing has changed; on success `fresh` counts the holds added
- * at the end of the list. */
+/* Closes what the ports do not ask for; with `in_the_way` only what would keep that port from being
+ * bound (8080 on one address, now on all). */
+static void release_unused(struct port_owner *o, const struct net_ports *ports,
+			   const struct net_port *in_the_way)
+{
+	for (size_t i = o->holds.n; i-- > 0;) {
+		struct hold *h = &o->holds.v[i];
+		bool used = in_the_way && !port__overlaps(&h->port, in_the_way);
+		vec_each(p, &ports->ports)
+			used = used || same_port(&h->port, p);
+		if (!used) {
+			hold__done(h);
+			vec_remove(&o->holds, i);
+		}
+	}
+}
+
+/* Reserves what is new. On failure nothing has changed but that reservations in its way are gone;
+ * on success `fresh` counts the holds added at the end of the list. */
 static int hold_all(struct net *net, struct port_owner *o, struct net_ports *ports,
 		    size_t *ret_fresh, struct err *err)
 {
@@ -440,6 +458,8 @@ static int hold_all(struct net *net, struct port_owner *o, struct net_ports *por
 		struct hold hold;
 		if (p->published && find_hold(o, p))
 			continue;
+		if (p->published)
+			release_unused(o, ports, p);
 		int r = hold__open(&hold, p, err);
 		if (r < 0) {
 			for (; fresh; fresh--)
@@ -452,20 +472,6 @@ static int hold_all(struct net *net, struct port_owner *o, struct net_ports *por
 	}
 	*ret_fresh = fresh;
 	return 0;
-}
-
-static void release_unused(struct port_owner *o, const struct net_ports *ports)
-{
-	for (size_t i = o->holds.n; i-- > 0;) {
-		struct hold *h = &o->holds.v[i];
-		bool used = false;
-		vec_each(p, &ports->ports)
-			used = used || same_port(&h->port, p);
-		if (!used) {
-			hold__done(h);
-			vec_remove(&o->holds, i);
-		}
-	}
 }
 
 /* What address translation does not reach goes through listeners on the reserved sockets. */
@@ -556,7 +562,7 @@ int net_ports_set(struct net *net, struct net_ports *ports, struct err *err)
 	copy_ports(ports, &o->applied);
 	net_ports_done(&o->before);
 	o->known = true;
-	release_unused(o, ports);
+	release_unused(o, ports, NULL);
 	serve_proxies(net, o, ports);
 	return 0;
 }

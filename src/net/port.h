@@ -3,6 +3,7 @@
 #define STAVE_NET_PORT_H
 
 #include "net/handle.h"
+#include "net/subnet.h"
 
 void port__owner_free(void *owner);
 /* Puts the elements of all port records into the (new) table. */
@@ -33,6 +34,9 @@ char *port__holder(struct net *net, const struct net_port *port, const char *sel
 /* Whether another owner than `self` has the port on record; *ret_who is owned. */
 bool port__recorded(struct net *net, const struct net_port *port, const char *self, char **ret_who);
 const char *port__protocol(uint8_t protocol); /* "tcp" */
+/* The address a port is published on: false for all of both families (""). value 0 ("0.0.0.0",
+ * "::") stands for all of its family. */
+bool port__host(const struct net_port *port, struct address *ret);
 /* Whether both would answer for the same packets. */
 bool port__overlaps(const struct net_port *a, const struct net_port *b);
 

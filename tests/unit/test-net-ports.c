@@ -3,6 +3,7 @@
 
 #include "net/link.h"
 #include "net/nft.h"
+#include "net/port.h"
 
 static struct world world;
 
@@ -165,6 +166,11 @@ static void datagrams_and_host_addresses(void **state)
 	publish(w, "p/web", "198.51.100.1", IPPROTO_TCP, 8080, 80, &web, 1);
 	assert_true(reaches(out, "198.51.100.1", 8080, tcp, NULL));
 	assert_false(reaches(w->host, "127.0.0.1", 8080, tcp, NULL));
+
+	publish(w, "p/web", "0.0.0.0", IPPROTO_TCP, 8080, 80, &web, 1); /* IPv4, all of it */
+	assert_true(reaches(out, "198.51.100.1", 8080, tcp, NULL));
+	assert_true(reaches(w->host, "127.0.0.1", 8080, tcp, NULL));
+	assert_int_equal(dial(w->host, "::1", 8080), -ECONNREFUSED);
 
 	/* Without a replica a datagram is refused, not swallowed. */
 	publish(w, "p/dns", "", IPPROTO_UDP, 5353, 53, NULL, 0);
@@ -595,6 +601,36 @@ static void detached_interfaces_go_together(void **state)
 	loop_free(loop);
 }
 
+static void ports_know_what_they_share(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool overlap;
+	} cases[] = {
+		{ "", "", true },
+		{ "", "127.0.0.1", true },
+		{ "", "::1", true },
+		{ "127.0.0.1", "127.0.0.1", true },
+		{ "127.0.0.1", "127.0.0.2", false },
+		{ "0.0.0.0", "127.0.0.1", true },
+		{ "0.0.0.0", "", true },
+		{ "0.0.0.0", "::", false },
+		{ "::", "::1", true },
+		{ "::", "127.0.0.1", false },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct net_port a = { .protocol = IPPROTO_TCP, .published = 80 }, b = a;
+		snprintf(a.host, sizeof(a.host), "%s", cases[i].a);
+		snprintf(b.host, sizeof(b.host), "%s", cases[i].b);
+		check(cases[i].a, port__overlaps(&a, &b) == cases[i].overlap, "with %s",
+		      cases[i].b);
+		check(cases[i].a, port__overlaps(&b, &a) == cases[i].overlap, "with %s",
+		      cases[i].b);
+		b.published = 81;
+		check(cases[i].a, !port__overlaps(&a, &b), "other port, with %s", cases[i].b);
+	}
+}
+
 static void the_firewall_is_followed(void **state)
 {
 	struct world *w = *state;
@@ -648,6 +684,7 @@ int main(void)
 		world_test(ipv6_reaches_containers_that_have_only_ipv4),
 		world_test(detached_interfaces_go_together),
 		world_test(the_firewall_is_followed),
+		cmocka_unit_test(ports_know_what_they_share),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
