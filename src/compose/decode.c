@@ -5,7 +5,7 @@
 #include "compose/keys.h"
 #include "compose/resolve.h"
 
-#include <math.h>
+#include <sys/utsname.h>
 
 /* More than any machine has; what is above is a slip or an attack. */
 enum { REPLICAS_MAX = 10000 };
@@ -248,6 +248,20 @@ static void fill_file(struct compose_model *m, struct project_file *f, const cha
 		f->content = xstrdup(content);
 }
 
+/* linux/amd64 on such a machine. */
+static bool host_platform(const char *platform)
+{
+	static const char *const names[][2] = { { "x86_64", "linux/amd64" },
+						{ "aarch64", "linux/arm64" } };
+	struct utsname host;
+	if (uname(&host) < 0)
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(host.machine, names[i][0]) == 0)
+			return str_starts(platform, names[i][1]);
+	return false;
+}
+
 /* Keys that are accepted and not acted on, each with one word for the user. */
 static void find_inert(struct compose_model *m, struct project *p)
 {
@@ -269,6 +283,8 @@ static void find_inert(struct compose_model *m, struct project *p)
 						  key, inner->name);
 			}
 		}
+		if (s->platform && !host_platform(s->platform))
+			strv_addf(&p->warnings_keys, "services.%s.platform", s->name);
 		if (s->userns_mode && strcmp(s->userns_mode, "host") != 0)
 			strv_addf(&p->warnings_keys, "services.%s.userns_mode", s->name);
 	}
