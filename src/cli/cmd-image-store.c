@@ -33,9 +33,10 @@ static char *format_size(uint64_t bytes)
 	static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
 	double value = (double)bytes;
 	size_t unit = 0;
-	for (; value >= 1000 && unit + 1 < ARRAY_SIZE(units); unit++)
+	/* three digits, and 999.6 is already the next unit's */
+	for (; value >= 999.5 && unit + 1 < ARRAY_SIZE(units); unit++)
 		value /= 1000;
-	return unit ? xasprintf("%.3g%s", value, units[unit]) : xasprintf("%uB", (unsigned)bytes);
+	return xasprintf("%.3g%s", value, units[unit]);
 }
 
 static json_t *row(const struct image_info *info, bool whole_id)
@@ -102,42 +103,88 @@ static int print_json(const json_t *j)
 	return 0;
 }
 
+struct inspect_args {
+	const char *format;
+};
+static const struct option inspect_options[] = {
+	{ 'f', "format", OPTION_TEXT, offsetof(struct inspect_args, format), "FORMAT", NULL,
+	  "json (one object a line) or a TEMPLATE", 0 },
+	{ .name = NULL },
+};
+
+/* A template asks for members by name; there is no table. */
+static const struct listing_column no_columns[] = { { NULL, NULL } };
+
 static int inspect_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
 {
+	const struct inspect_args *o = options;
 	cleanup(image_store_free_cleanup) struct image_store *store = NULL;
-	cleanup_json json_t *all = json_array();
-	(void)options;
+	cleanup_json json_t *out = json_array();
 	int r = cli_image_store(cli, &store, err);
 	for (size_t i = 0; r == 0 && i < args->n; i++) {
 		cleanup_image struct image image = { 0 };
 		r = image_find(store, args->v[i], &image, err);
 		if (r == 0)
-			json_array_append_new(all, image_inspect(&image));
+			json_array_append_new(out, image_inspect(&image));
 	}
-	return r < 0 ? r : print_json(all);
+	if (r < 0)
+		return r;
+	if (!o->format)
+		return print_json(out);
+	return listing_print(&(struct listing){ .columns = no_columns, .rows = out }, o->format,
+			     err);
 }
 
 const struct cmd cmd_image_inspect = {
 	.name = "image inspect",
-	.summary = "Everything about images, as JSON",
+	.summary = "Show all that is known of images",
 	.args = "IMAGE...",
+	.options = inspect_options,
+	.options_size = sizeof(struct inspect_args),
 	.min_args = 1,
 	.max_args = ARGS_ANY,
 	.run = inspect_run,
 };
 
 struct history_args {
+	bool no_trunc, quiet;
 	const char *format;
 };
+#define HISTORY(field) offsetof(struct history_args, field)
 static const struct option history_options[] = {
-	{ 0, "format", OPTION_TEXT, offsetof(struct history_args, format), "FORMAT", "table",
+	{ 0, "format", OPTION_TEXT, HISTORY(format), "FORMAT", "table",
 	  "table, json, 'table TEMPLATE' or TEMPLATE", 0 },
+	{ 0, "no-trunc", OPTION_FLAG, HISTORY(no_trunc), NULL, NULL, "Whole ids and commands", 0 },
+	{ 'q', "quiet", OPTION_FLAG, HISTORY(quiet), NULL, NULL, "Only image ids", 0 },
 	{ .name = NULL },
 };
 static const struct listing_column history_columns[] = {
-	{ "IMAGE", "Id" },  { "CREATED", "Created" }, { "CREATED BY", "CreatedBy" },
-	{ "SIZE", "Size" }, { "COMMENT", "Comment" }, { NULL, NULL },
+	{ "IMAGE", "ID" },  { "CREATED", "CreatedSince" }, { "CREATED BY", "CreatedBy" },
+	{ "SIZE", "Size" }, { "COMMENT", "Comment" },	   { NULL, NULL },
 };
+
+static json_t *history_row(const json_t *step, bool whole)
+{
+	enum { SHOWN = 45 };
+	const char *by = json_str(step, "CreatedBy", ""), *id = json_str(step, "Id", "");
+	const char *hex = str_after(id, "sha256:"), *created = json_str(step, "Created", "");
+	size_t len = strlen(by);
+	char age[AGE_TEXT];
+	nsec_t when = 0;
+	bool cut = !whole && len > SHOWN;
+	if (cut)
+		for (len = SHOWN - 3; len && ((unsigned char)by[len] & 0xC0) == 0x80; len--)
+			; /* not in the middle of a character */
+	cleanup_free char *shown = xasprintf("%.*s%s", (int)len, by, cut ? "..." : "");
+	cleanup_free char *short_id = whole || !hex ? xstrdup(id) : xstrndup(hex, 12);
+	cleanup_free char *size = format_size((uint64_t)json_int(step, "Size", 0));
+	cleanup_free char *since = parse_rfc3339(created, &when) == 0
+					   ? xasprintf("%s ago", format_age(now_wall() - when, age))
+					   : xstrdup("N/A");
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "ID", short_id, "CreatedAt", created,
+			 "CreatedSince", since, "CreatedBy", shown, "Size", size, "Comment",
+			 json_str(step, "Comment", ""));
+}
 
 static int history_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
 {
@@ -149,7 +196,17 @@ static int history_run(struct cli *cli, void *options, const struct strv *args, 
 		r = image_find(store, args->v[0], &image, err);
 	if (r < 0)
 		return r;
-	cleanup_json json_t *rows = image_history(store, &image);
+	cleanup_json json_t *history = image_history(store, &image), *rows = json_array();
+	const json_t *step;
+	size_t i;
+	json_array_foreach(history, i, step) {
+		json_t *shown = history_row(step, o->no_trunc);
+		json_array_append_new(rows, shown);
+		if (o->quiet)
+			puts(json_str(shown, "ID", ""));
+	}
+	if (o->quiet)
+		return 0;
 	return listing_print(&(struct listing){ .columns = history_columns, .rows = rows },
 			     o->format, err);
 }

@@ -1,6 +1,12 @@
 # Pull and push against the distribution's registry on loopback, and against skopeo as the second opinion.
 load helper
 
+# A registry in the file's network namespace. exec: so that the pid is the registry's own.
+serve() {
+	(exec nsenter --net="/proc/$NETNS_PID/ns/net" docker-registry serve "$T/$1.yml" </dev/null >"$T/$1.log" 2>&1 3>&-) &
+	echo $! >"$T/$1.pid"
+}
+
 setup_more() {
 	type docker-registry skopeo >/dev/null 2>&1 || return 0
 	export REGISTRY=127.0.0.1:15000 LOCKED=127.0.0.1:15001 DOCKER_CONFIG=$T/docker
@@ -20,10 +26,8 @@ setup_more() {
 	Y
 	# ana:secret
 	echo 'ana:$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a' >"$T/htpasswd"
-	outside docker-registry serve "$T/registry.yml" >"$T/registry.log" 2>&1 3>&- &
-	echo $! >"$T/registry.pid"
-	outside docker-registry serve "$T/locked.yml" >"$T/locked.log" 2>&1 3>&- &
-	echo $! >"$T/locked.pid"
+	serve registry
+	serve locked
 	wait_until 10 outside curl -sf "http://$REGISTRY/v2/"
 	stave image tag test "$REGISTRY/test:1"
 	stave image push -q "$REGISTRY/test:1"
@@ -45,8 +49,8 @@ elsewhere() {
 
 @test "what is pushed is pulled, and runs the same bytes" {
 	elsewhere image pull -q "$REGISTRY/test:1"
-	[ "$(elsewhere image inspect -f '{{.Id}}' "$REGISTRY/test:1")" = \
-		"$(stave image inspect -f '{{.Id}}' test)" ]
+	id=$(stave image inspect -f '{{.Id}}' test)
+	[ "$(elsewhere image inspect -f '{{.Id}}' "$REGISTRY/test:1")" = "$id" ]
 	elsewhere image verify
 	cmp "$OTHER"/layers/*/diff/bin/busybox /bin/busybox
 }

@@ -1,0 +1,140 @@
+# Images without a registry: import, load, save, names, removal.
+load helper
+
+setup_test() {
+	OTHER=$DIR/root # a second store, which has nothing yet
+}
+
+elsewhere() {
+	STAVE_ROOT=$OTHER stave "$@"
+}
+
+@test "import: every compression, from a file and from a pipe, with changes" {
+	mkdir -p rootfs/etc
+	echo hello >rootfs/etc/hello
+	tar -C rootfs -cf plain.tar .
+	for c in gzip zstd xz bzip2; do
+		type "$c" >/dev/null || continue
+		"$c" -qc plain.tar >packed
+		stave image import packed "packed:$c" --change 'CMD ["cat", "/etc/hello"]' --change 'ENV A="b c"'
+		stave image inspect "packed:$c" | grep -q '"A=b c"'
+	done
+	stave image import - piped <plain.tar
+	# the same content is one layer, whatever it was packed with
+	[ "$(grep -l hello "$STAVE_ROOT"/layers/*/diff/etc/hello | wc -l)" = 1 ]
+	run stave image import plain.tar bad --change 'RUN true'
+	[ "$status" -ne 0 ]
+	[[ $output == *"RUN true"* ]]
+	run stave image inspect bad
+	[ "$status" -ne 0 ]
+}
+
+@test "save and load give the same image, through a pipe, compressed or not" {
+	id=$(stave image inspect -f '{{.Id}}' test)
+	stave image save test | elsewhere image load
+	[ "$(elsewhere image inspect -f '{{.Id}}' test)" = "$id" ]
+	elsewhere image rm test
+	[ -z "$(ls "$OTHER/blobs/sha256")" ]
+	stave image save -o all.tar test
+	gzip all.tar
+	elsewhere image load -i all.tar.gz | grep -qx 'Loaded image: test:latest'
+	[ "$(elsewhere image inspect -f '{{.Id}}' test)" = "$id" ]
+}
+
+@test "an OCI layout directory loads, and what we save is one" {
+	stave image save -o all.tar test
+	mkdir layout
+	tar -C layout -xf all.tar
+	rm layout/manifest.json
+	elsewhere image load -i layout
+	elsewhere image inspect test >/dev/null
+}
+
+@test "docker's oldest form, made by hand, loads" {
+	mkdir -p rootfs/bin old/abc
+	echo x >rootfs/bin/x
+	tar -C rootfs -cf old/abc/layer.tar .
+	diff=$(sha256sum old/abc/layer.tar | cut -d' ' -f1)
+	printf '{"architecture":"amd64","os":"linux","config":{"Cmd":["x"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
+		"$diff" >old/config.json
+	echo '[{"Config":"config.json","RepoTags":["old:1","old:2"],"Layers":["abc/layer.tar"]}]' >old/manifest.json
+	tar -C old -cf - . | stave image load
+	stave image inspect old:1 old:2 >/dev/null
+	stave image rm old:1 old:2
+}
+
+@test "names: tag, list, history, remove one of two" {
+	stave image tag test other/name:1
+	stave image ls | grep -Eq '^other/name +1 '
+	stave image ls --format json | grep -q '"Repository": *"other/name"'
+	stave image history test | head -n 1 | grep -q '^IMAGE'
+	stave image rm other/name:1 | grep -qx 'Untagged: other/name:1'
+	stave image inspect test >/dev/null
+	run stave image tag test 'UPPER:bad tag'
+	[ "$status" -ne 0 ]
+	run stave image rm not:there
+	[ "$status" -ne 0 ]
+	[[ $output == *"not:there"* ]]
+}
+
+@test "an image that a container uses stays, unless forced, and its layers stay anyway" {
+	stave image tag test used:1
+	compose <<-E
+		services: { a: { image: used:1, command: sleep 100 } }
+	E
+	stave image save -o "$DIR/test.tar" test
+	stave up -d
+	stave image rm -f used:1
+	stave exec -T a true
+	stave restart -t 0
+	stave exec -T a true
+	stave down -t 0
+}
+
+@test "a hostile layer is refused by name and leaves nothing" {
+	python3 - <<-'E'
+		import tarfile, io
+		t = tarfile.open("evil.tar", "w")
+		i = tarfile.TarInfo("../../../../tmp/stave-escaped"); i.size = 1
+		t.addfile(i, io.BytesIO(b"x"))
+	E
+	run stave image import evil.tar evil
+	[ "$status" -ne 0 ]
+	[[ $output == *"stave-escaped"* ]]
+	[ ! -e /tmp/stave-escaped ]
+	[ -z "$(find "$STAVE_ROOT/layers" -maxdepth 1 -name 'tmp-*')" ]
+}
+
+@test "a truncated archive and one that is none are refused" {
+	stave image save -o all.tar test
+	head -c 100000 all.tar >cut.tar
+	run elsewhere image load -i cut.tar
+	[ "$status" -ne 0 ]
+	echo nonsense >none.tar
+	run elsewhere image load -i none.tar
+	[ "$status" -ne 0 ]
+	[ -z "$(elsewhere image ls -q)" ]
+}
+
+@test "verify names what is damaged" {
+	stave image save test | elsewhere image load
+	elsewhere image verify
+	blob=$(ls -S "$OTHER"/blobs/sha256/* | head -n 1)
+	chmod 600 "$blob"
+	printf X | dd of="$blob" bs=1 seek=100 conv=notrunc status=none
+	run elsewhere image verify
+	[ "$status" -ne 0 ]
+	[[ $output == *"$(basename "$blob")"* ]]
+}
+
+@test "prune removes what has no name, and with --all what no container uses" {
+	stave image save test | elsewhere image load
+	tar -C "$OTHER/layers" -cf other.tar --files-from /dev/null
+	elsewhere image import other.tar test >/dev/null
+	[ "$(elsewhere image ls -q | wc -l)" = 2 ]
+	elsewhere image prune -f
+	[ "$(elsewhere image ls -q | wc -l)" = 1 ]
+	elsewhere image prune -a -f
+	[ -z "$(elsewhere image ls -q)" ]
+	[ -z "$(ls "$OTHER/blobs/sha256" "$OTHER/layers")" ] || [ -z "$(find "$OTHER/blobs/sha256" "$OTHER/layers" -mindepth 1)" ]
+}
