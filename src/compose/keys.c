@@ -682,7 +682,7 @@ const struct key *shape_key(const struct shape *shape, const char *name)
 {
 	if (shape && shape->keys)
 		for (const struct key *k = shape->keys; k->name; k++)
-			if (strcmp(k->name, name) == 0)
+			if (k->name[0] == name[0] && strcmp(k->name, name) == 0)
 				return k;
 	return NULL;
 }

@@ -272,7 +272,7 @@ struct entry *map_entry_at(const struct node *map, const char *key)
 		return slot ? &map->entries[slot - 1] : NULL;
 	}
 	map_each_entry(e, map)
-		if (strcmp(e->key, key) == 0)
+		if (e->key[0] == key[0] && strcmp(e->key, key) == 0)
 			return e;
 	return NULL;
 }
