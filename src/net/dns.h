@@ -16,7 +16,8 @@
 int dns_sockets(int netns, int *ret_udp, int *ret_tcp, struct err *err);
 /* The same for a container that serves DNS itself (it exposes or publishes port 53) and may bind
  * port 53 of all addresses, which our sockets would make fail: they get ports of their own, and
- * 127.0.0.11:53 is led there by an nftables table in the container's namespace. Costs 0.3 ms more.
+ * 127.0.0.11:53 is led there by an nftables table in the container's namespace. Costs up to a
+ * millisecond more.
  */
 int dns_sockets_aside(int netns, int *ret_udp, int *ret_tcp, struct err *err);
 

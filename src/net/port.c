@@ -438,7 +438,9 @@ static void release_unused(struct port_owner *o, const struct net_ports *ports,
 {
 	for (size_t i = o->holds.n; i-- > 0;) {
 		struct hold *h = &o->holds.v[i];
-		bool used = in_the_way && !port__overlaps(&h->port, in_the_way);
+		bool used = false;
+		if (in_the_way && !port__overlaps(&h->port, in_the_way))
+			continue;
 		vec_each(p, &ports->ports)
 			used = used || same_port(&h->port, p);
 		if (!used) {
