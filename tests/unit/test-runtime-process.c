@@ -184,6 +184,49 @@ static void test_tty(void **state)
 	}
 }
 
+static void test_exec_tty(void **state)
+{
+	(void)state;
+	need_root();
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct box *box = box_new(kinds[i]);
+		struct spec_process process = { .caps = caps_default(), .tty = true, .rows = 7 };
+		struct runtime_exec exec = { .process = &process, .stdio = { -1, -1, -1 } };
+		struct runtime_child child;
+		char buf[4096];
+		ssize_t n;
+		int status;
+
+		box_start(box, "sleep", NULL);
+		exec.pid = box->child.pid;
+		exec.start_time = box->child.start_time;
+		strv_add(&process.args, "payload");
+		strv_add(&process.args, "tty");
+		strv_add(&process.args, "fds");
+		if (runtime_exec(&box->spec, &exec, &child, &box->err) < 0 ||
+		    runtime_start_result(child.status_fd, &box->err) < 0)
+			fail_msg("%s", box->err.msg);
+		while ((n = read(child.console, buf, sizeof(buf))) > 0)
+			for (ssize_t k = 0; k < n; k++)
+				if (buf[k] != '\r')
+					str_addc(&box->text, buf[k]);
+		box_expect(box, "tty yes /dev/pts/0");
+		box_expect(box, "size 7 0");
+		box_expect(box, "foreground yes");
+		box_expect(box, "open /dev/tty: ok");
+		assert_false(output_has(box, "fd 3"));
+		assert_int_equal(waitpid(child.pid, &status, 0), child.pid);
+		assert_int_equal(status, 0);
+		runtime_child_done(&child);
+		/* A process that is not the one that was meant. */
+		exec.start_time++;
+		assert_true(runtime_exec(&box->spec, &exec, &child, &box->err) < 0);
+		assert_int_equal(box->err.kind, ERR_NOT_FOUND);
+		spec_process_done(&process);
+		box_free(box);
+	}
+}
+
 static void wait_for(struct box *box, const char *text)
 {
 	while (!output_has(box, text))
@@ -291,8 +334,9 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_users),	      cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_cwd_and_names), cmocka_unit_test(test_stdout_reopens),
-		cmocka_unit_test(test_tty),	      cmocka_unit_test(test_init),
-		cmocka_unit_test(test_clone_parent),  cmocka_unit_test(test_joins),
+		cmocka_unit_test(test_tty),	      cmocka_unit_test(test_exec_tty),
+		cmocka_unit_test(test_init),	      cmocka_unit_test(test_clone_parent),
+		cmocka_unit_test(test_joins),
 	};
 
 	if (argc > 1)
