@@ -158,8 +158,8 @@ static pid_t clone_into_cgroup(struct job *job, int cgroup)
  * child gets a copy: it is cloned without CLONE_VM. */
 static pid_t clone_borrowing(struct job *job)
 {
-	static char stack[STACK_SIZE] __attribute__((aligned(16)));
-	int pid = clone(run_intermediate, stack + sizeof(stack),
+	cleanup_free char *stack = xmalloc(STACK_SIZE);
+	int pid = clone(run_intermediate, stack + STACK_SIZE,
 			CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, job);
 
 	return pid < 0 ? -errno : pid;

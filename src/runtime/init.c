@@ -12,7 +12,9 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
-enum { MAPS_MAX = 1 << 20 };
+enum { MAPS_MAX = 1 << 20, STACK_ROOM = 64 << 10 };
+
+#define PAGE 65536ul /* the largest page of any machine */
 
 /* Reaps what has ended; true, with the status to exit with, when the program itself has. */
 static bool reap(pid_t program, int *ret_status)
@@ -64,6 +66,10 @@ static void shed_heap(void)
 			start = end = 0;
 	}
 	str_done(&maps);
+	/* Our own stack may lie there (enter.c): it stays, with room to grow. */
+	unsigned long here = (unsigned long)__builtin_frame_address(0) - STACK_ROOM;
+	if (here > start && here < end)
+		end = here & ~(PAGE - 1);
 	if (end > start) {
 		void *heap = (void *)start; // NOLINT(performance-no-int-to-ptr): it comes as text
 		(void)madvise(heap, end - start, MADV_DONTNEED);

@@ -130,7 +130,8 @@ int runtime_namespaces_new(const struct spec_idmap *map, bool net, struct runtim
 {
 	struct runtime_namespaces ns = RUNTIME_NAMESPACES_NONE;
 	int flags = (map->count ? CLONE_NEWUSER : 0) | (net ? CLONE_NEWNET : 0);
-	static char stack[8192] __attribute__((aligned(16)));
+	enum { STACK_SIZE = 16384 };
+	cleanup_free char *stack = xmalloc(STACK_SIZE); /* until the helper is gone */
 	sigset_t all, before;
 	int r;
 
@@ -141,7 +142,7 @@ int runtime_namespaces_new(const struct spec_idmap *map, bool net, struct runtim
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 	/* It shares our memory, and touches none of it. */
-	pid_t pid = clone(only_exist, stack + sizeof(stack), flags | CLONE_VM, NULL);
+	pid_t pid = clone(only_exist, stack + STACK_SIZE, flags | CLONE_VM, NULL);
 	if (pid < 0)
 		pid = errno == EPERM ? clone_outside_chroot(flags) : -errno;
 	sigprocmask(SIG_SETMASK, &before, NULL);
