@@ -47,7 +47,7 @@ no_gap() {
 		missing = sorted(set(range(max(seen) + 1)) - set(seen))
 		assert not missing, f"lost: {missing}"
 		twice = len(seen) - len(set(seen))
-		assert twice <= 20, f"{twice} lines came twice"
+		assert twice <= 200, f"{twice} lines came twice"
 	E
 }
 httpd_pid() { pgrep -f "httpd -f -p 80" | head -1; }
@@ -58,7 +58,7 @@ httpd_pid() { pgrep -f "httpd -f -p 80" | head -1; }
 	for i in 1 2 3; do
 		pid=$(role_pid supervisor)
 		kill -9 "$pid"
-		wait_until 5 role_other supervisor "$pid"
+		wait_until 20 role_other supervisor "$pid"
 		stave ps >/dev/null
 	done
 	run stave exec client wget -q -O - http://web/nothing
@@ -75,8 +75,8 @@ httpd_pid() { pgrep -f "httpd -f -p 80" | head -1; }
 	before=$(pids | grep httpd)
 	pid=$(role_pid keeper)
 	kill -9 "$pid"
-	wait_until 5 role_other keeper "$pid"
-	wait_until 5 [ -n "$(role_pid supervisor)" ]
+	wait_until 20 role_other keeper "$pid"
+	wait_until 20 supervised
 	stave ps >/dev/null
 	[ "$before" = "$(pids | grep httpd)" ]
 	[ "$(stave exec web hostname)" != "" ]
@@ -84,7 +84,7 @@ httpd_pid() { pgrep -f "httpd -f -p 80" | head -1; }
 	no_gap
 	# one that is no child of any keeper ends
 	stave kill client
-	wait_until 5 client_exited
+	wait_until 20 client_exited
 	stave down -t 1
 }
 client_exited() { started | grep -q "client-1 exited"; }
@@ -175,10 +175,11 @@ client_exited() { started | grep -q "client-1 exited"; }
 @test "the supervisor leaves when nothing runs, and comes when it is needed" {
 	stave up -d
 	stave stop -t 0
-	wait_until 5 [ -z "$(role_pid keeper)" ] || wait_until 5 gone
+	wait_until 20 gone
 	stave start
 	[ "$(started | grep -c running)" = 3 ]
 	stave down -t 0
-	wait_until 2 gone
+	wait_until 20 gone
 }
 gone() { [ -z "$(role_pid keeper)$(role_pid supervisor)" ]; }
+supervised() { [ -n "$(role_pid supervisor)" ]; }

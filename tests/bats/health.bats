@@ -13,11 +13,11 @@ seconds() { python3 -c 'import time; print(time.time())'; }
 		    healthcheck: {test: [CMD, test, -e, /tmp/well], interval: 100ms, retries: 2, timeout: 5s, start_period: 0s}
 	E
 	stave up -d
-	wait_until 5 health_is a unhealthy
+	wait_until 20 health_is a unhealthy
 	stave exec a touch /tmp/well
-	wait_until 5 health_is a healthy
+	wait_until 20 health_is a healthy
 	stave exec a rm /tmp/well
-	wait_until 5 health_is a unhealthy
+	wait_until 20 health_is a unhealthy
 	stave down -t 0
 }
 
@@ -90,7 +90,7 @@ seconds() { python3 -c 'import time; print(time.time())'; }
 		    healthcheck: {test: "sleep 77 & sleep 78; true", interval: 50ms, timeout: 200ms, retries: 1}
 	E
 	stave up -d
-	wait_until 5 health_is a unhealthy
+	wait_until 20 health_is a unhealthy
 	for i in 1 2 3 4 5 6 7 8; do
 		[ "$(stave top a | grep -c 'sleep 78$')" -le 1 ]
 		sleep 0.05
@@ -111,7 +111,7 @@ seconds() { python3 -c 'import time; print(time.time())'; }
 	stave up -d
 	sleep 0.5
 	health_is a starting
-	wait_until 5 health_is a unhealthy
+	wait_until 20 health_is a unhealthy
 	stave down -t 0
 }
 
@@ -160,7 +160,7 @@ seconds() { python3 -c 'import time; print(time.time())'; }
 	stave up -d --wait
 	[ "$(answers)" = 2 ]
 	stave exec --index 2 web touch /tmp/ill
-	wait_until 5 one_answers
+	wait_until 20 one_answers
 	stave exec --index 1 web touch /tmp/ill
 	sleep 0.3
 	[ "$(answers)" = 2 ] # all unhealthy: all, rather than none
