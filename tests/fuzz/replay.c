@@ -3,7 +3,7 @@
  *	fuzz-dns tests/fuzz/corpus/dns
  *
  * To fuzz instead: clang -fsanitize=fuzzer,address with the target's file and its room's library.
-*/
+ */
 #include "base/fs.h"
 
 #include <fcntl.h>
