@@ -29,6 +29,7 @@ setup_more() {
 	serve registry
 	serve locked
 	wait_until 10 outside curl -sf "http://$REGISTRY/v2/"
+	wait_until 10 outside curl -s "http://$LOCKED/v2/"
 	stave image tag test "$REGISTRY/test:1"
 	stave image push -q "$REGISTRY/test:1"
 }
