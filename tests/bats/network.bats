@@ -11,7 +11,7 @@ web() {
 }
 
 fetch() {
-	outside timeout 5 busybox wget -q -O - "$@"
+	outside timeout 20 busybox wget -q -O - "$@"
 }
 
 @test "a published port answers on every address of the host" {
@@ -33,7 +33,7 @@ fetch() {
 	run fetch http://198.51.100.7:8081/name
 	[ "$status" != 0 ]
 	# From inside as well: another's, and its own.
-	[ "$(stave exec -T web timeout 5 wget -q -O - http://198.51.100.7:8080/name)" = here ]
+	[ "$(stave exec -T web timeout 20 wget -q -O - http://198.51.100.7:8080/name)" = here ]
 	[ "$(stave port web 80)" = 0.0.0.0:8080 ]
 	stave down -t 0
 	run fetch http://127.0.0.1:8080/name
@@ -100,7 +100,7 @@ fetch() {
 	E
 	stave up -d
 	for name in web shop.example "$PROJECT-shop" "web.${PROJECT}_front"; do
-		stave exec -T app timeout 5 wget -q -O - "http://$name/name"
+		stave exec -T app timeout 20 wget -q -O - "http://$name/name"
 	done
 	stave exec -T app nslookup db | grep -q Address
 	run stave exec -T db nslookup -timeout=2 web
@@ -162,7 +162,7 @@ fetch() {
 	stave up -d
 	ip=$(stave exec -T web ip -6 addr show dev eth0 scope global | sed -n 's|.*inet6 \([^/]*\)/.*|\1|p')
 	[[ $ip == fd* ]]
-	stave exec -T app timeout 5 wget -q -O - "http://[$ip]/name"
+	stave exec -T app timeout 20 wget -q -O - "http://[$ip]/name"
 	stave exec -T app nslookup web | grep -q "$ip"
 	stave down -t 0
 }
@@ -189,7 +189,7 @@ fetch() {
 	E
 	stave up -d
 	stave -p "${PROJECT}two" -f two.yaml up -d
-	[ "$(stave -p "${PROJECT}two" -f two.yaml exec -T app timeout 5 wget -q -O - http://api/name)" = api-of-one ]
+	[ "$(stave -p "${PROJECT}two" -f two.yaml exec -T app timeout 20 wget -q -O - http://api/name)" = api-of-one ]
 	stave -p "${PROJECT}two" -f two.yaml down -t 0
 	stave down -t 0
 }
@@ -218,10 +218,10 @@ fetch() {
 	stave up -d
 	[ "$(stave exec -T alone ip -o link | wc -l)" = 1 ]
 	[ "$(stave exec -T host readlink /proc/self/ns/net)" = "$(outside readlink /proc/self/ns/net)" ]
-	[ -n "$(stave exec -T rider timeout 5 wget -q -O - http://127.0.0.1/name)" ]
+	[ -n "$(stave exec -T rider timeout 20 wget -q -O - http://127.0.0.1/name)" ]
 	stave restart -t 0 vpn
-	for i in 1 2 3 4 5 6 7 8 9 10; do
-		stave exec -T rider timeout 5 wget -q -O - http://127.0.0.1/name && break
+	for i in $(seq 100); do
+		stave exec -T rider timeout 20 wget -q -O - http://127.0.0.1/name && break
 		sleep 0.1
 	done
 	stave down -t 0
