@@ -10,8 +10,22 @@ web() {
 	E
 }
 
-fetch() {
+once() {
 	outside timeout 20 busybox wget -q -O - "$@"
+}
+
+# A server listens some time after its container has started.
+patiently() {
+	local i
+	for i in $(seq 100); do
+		"$@" 2>/dev/null && return
+		sleep 0.1
+	done
+	return 1
+}
+
+fetch() {
+	patiently once "$@"
 }
 
 @test "a published port answers on every address of the host" {
@@ -30,13 +44,13 @@ fetch() {
 	[ "$(fetch http://198.51.100.7:8080/name)" = here ]
 	[ "$(fetch 'http://[::1]:8080/name')" = here ]
 	[ "$(fetch http://127.0.0.1:8081/name)" = here ]
-	run fetch http://198.51.100.7:8081/name
+	run once http://198.51.100.7:8081/name
 	[ "$status" != 0 ]
 	# From inside as well: another's, and its own.
-	[ "$(stave exec -T web timeout 20 wget -q -O - http://198.51.100.7:8080/name)" = here ]
+	[ "$(patiently stave exec -T web timeout 20 wget -q -O - http://198.51.100.7:8080/name)" = here ]
 	[ "$(stave port web 80)" = 0.0.0.0:8080 ]
 	stave down -t 0
-	run fetch http://127.0.0.1:8080/name
+	run once http://127.0.0.1:8080/name
 	[ "$status" != 0 ]
 	outside ip link del probe
 }
@@ -100,7 +114,7 @@ fetch() {
 	E
 	stave up -d
 	for name in web shop.example "$PROJECT-shop" "web.${PROJECT}_front"; do
-		stave exec -T app timeout 20 wget -q -O - "http://$name/name"
+		patiently stave exec -T app timeout 20 wget -q -O - "http://$name/name"
 	done
 	stave exec -T app nslookup db | grep -q Address
 	run stave exec -T db nslookup -timeout=2 web
@@ -162,7 +176,7 @@ fetch() {
 	stave up -d
 	ip=$(stave exec -T web ip -6 addr show dev eth0 scope global | sed -n 's|.*inet6 \([^/]*\)/.*|\1|p')
 	[[ $ip == fd* ]]
-	stave exec -T app timeout 20 wget -q -O - "http://[$ip]/name"
+	patiently stave exec -T app timeout 20 wget -q -O - "http://[$ip]/name"
 	stave exec -T app nslookup web | grep -q "$ip"
 	stave down -t 0
 }
@@ -189,7 +203,7 @@ fetch() {
 	E
 	stave up -d
 	stave -p "${PROJECT}two" -f two.yaml up -d
-	[ "$(stave -p "${PROJECT}two" -f two.yaml exec -T app timeout 20 wget -q -O - http://api/name)" = api-of-one ]
+	[ "$(patiently stave -p "${PROJECT}two" -f two.yaml exec -T app timeout 20 wget -q -O - http://api/name)" = api-of-one ]
 	stave -p "${PROJECT}two" -f two.yaml down -t 0
 	stave down -t 0
 }
@@ -218,7 +232,7 @@ fetch() {
 	stave up -d
 	[ "$(stave exec -T alone ip -o link | wc -l)" = 1 ]
 	[ "$(stave exec -T host readlink /proc/self/ns/net)" = "$(outside readlink /proc/self/ns/net)" ]
-	[ -n "$(stave exec -T rider timeout 20 wget -q -O - http://127.0.0.1/name)" ]
+	[ -n "$(patiently stave exec -T rider timeout 20 wget -q -O - http://127.0.0.1/name)" ]
 	stave restart -t 0 vpn
 	for i in $(seq 100); do
 		stave exec -T rider timeout 20 wget -q -O - http://127.0.0.1/name && break
