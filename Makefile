@@ -3,6 +3,7 @@
 #   make            build to build/stave
 #   make demo       install what is missing, build, and bring up the demo stack
 #   make check      install what is missing, build with warnings as errors, run every test
+#   make fuzz       each fuzz target for FUZZ_SECONDS (60) under ASan and UBSan, with clang
 #   make install    DESTDIR and PREFIX as usual; COMPOSE_LINK=1 adds a docker-compose link
 #   make clean      remove the build directories
 
@@ -10,7 +11,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD ?= build
 
-.PHONY: all demo check install clean
+.PHONY: all demo check fuzz install clean
 
 # The program alone: its tests are more than half of what there is to compile, and `make check` builds those.
 all: $(BUILD)/build.ninja
@@ -28,6 +29,12 @@ check:
 	@scripts/deps
 	@scripts/check
 
+FUZZ_SECONDS ?= 60
+
+fuzz:
+	@scripts/deps
+	@scripts/fuzz $(FUZZ_SECONDS)
+
 install: all
 	@meson configure $(BUILD) -Dprefix=$(PREFIX)
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)
@@ -37,4 +44,4 @@ endif
 
 # The directories hold nothing but what a build makes; tests keep their state elsewhere.
 clean:
-	rm -rf --one-file-system build build-check build-asan build-clang
+	rm -rf --one-file-system build build-check build-asan build-clang build-fuzz
