@@ -1,4 +1,5 @@
-/* The benchmark's container: waits for SIGTERM, or with an argument ends at once. Static, so that the image is one file. */
+/* The benchmark's container: waits for SIGTERM, or with an argument ends at once. Static, so that
+ * the image is one file. */
 #include <signal.h>
 #include <unistd.h>
 

@@ -39,7 +39,8 @@ bool map_has(const struct map *m, const char *key);
 void *map_take(struct map *m, const char *key);
 
 #define map_each(entry, m)                                                                         \
-	for (struct map_entry *entry = (m)->entries; entry < (m)->entries + (m)->n; entry++)       \
+	for (struct map_entry *entry = (m)->entries; (size_t)(entry - (m)->entries) < (m)->n;      \
+	     entry++)                                                                              \
 		if (!entry->key)                                                                   \
 			continue;                                                                  \
 		else

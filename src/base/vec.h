@@ -59,6 +59,8 @@
 		(vec)->n = (vec)->cap = 0;                                                         \
 	} while (0)
 
-#define vec_each(item, vec) for (__auto_type item = (vec)->v; item < (vec)->v + (vec)->n; item++)
+/* Compared by index: an empty array has no address to add to. */
+#define vec_each(item, vec)                                                                        \
+	for (__auto_type item = (vec)->v; (size_t)(item - (vec)->v) < (vec)->n; item++)
 
 #endif

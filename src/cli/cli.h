@@ -52,6 +52,9 @@ void cli_print_diagnostics(struct cli *cli, const struct diagnostics *diagnostic
 void cli_print_err(struct cli *cli, const struct err *err);
 void cli_warn(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* One warning for each key of the project that is accepted but not acted on. */
+void cli_warn_inert(struct cli *cli);
+
 /* Root rights and kernel: what verbs that run containers need. */
 int cli_need_root(struct err *err);
 

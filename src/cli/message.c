@@ -72,3 +72,17 @@ void cli_print_diagnostics(struct cli *cli, const struct diagnostics *diagnostic
 		print_diagnostic(cli, d);
 	}
 }
+
+void cli_warn_inert(struct cli *cli)
+{
+	for (size_t i = 0; i < cli->project->warnings_keys.n; i++) {
+		const char *path = cli->project->warnings_keys.v[i],
+			   *key = str_after(path, "services.");
+		const char *dot = key ? strchr(key, '.') : NULL;
+		cleanup_free char *name = dot ? xstrndup(key, (size_t)(dot - key)) : NULL;
+		const struct service *s = name ? project_service(cli->project, name) : NULL;
+		const char *place = s ? json_str(s->places, dot + 1, NULL) : NULL;
+		cli_warn(cli, "%s%s'%s' is accepted, but not acted on", place ? place : "",
+			 place ? ": " : "", path);
+	}
+}

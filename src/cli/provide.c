@@ -186,6 +186,7 @@ int provide_images(struct cli *cli, const struct strv *services, bool no_deps,
 	struct progress *p = NULL;
 	if (options->build)
 		return err_unsupported(err, "--build: building images is not supported yet");
+	cli_warn_inert(cli);
 	int r = cli_image_store(cli, &store, err);
 	if (r < 0)
 		return r;

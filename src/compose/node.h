@@ -116,8 +116,10 @@ char *format_float(double f, char buf[FLOAT_TEXT]);
 json_t *node_json(const struct node *n); /* as it is, types kept; new reference */
 
 #define map_each_entry(entry_, map_)                                                               \
-	for (struct entry *entry_ = (map_)->entries; entry_ < (map_)->entries + (map_)->n; entry_++)
+	for (struct entry *entry_ = (map_)->entries;                                               \
+	     (size_t)(entry_ - (map_)->entries) < (map_)->n; entry_++)
 #define list_each(item_, list_)                                                                    \
-	for (struct node **item_ = (list_)->items; item_ < (list_)->items + (list_)->n; item_++)
+	for (struct node **item_ = (list_)->items; (size_t)(item_ - (list_)->items) < (list_)->n;  \
+	     item_++)
 
 #endif

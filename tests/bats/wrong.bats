@@ -196,3 +196,21 @@ fails() {
 	run stave ps -a --format json
 	[ -z "$output" ] || [ "$output" = "[]" ]
 }
+
+@test "a key that is accepted but not acted on is named, once and with its place" {
+	compose <<-E
+	services:
+	  web:
+	    image: test
+	    command: sleep 1000
+	    gpus: all
+	    post_start: [{ command: "true" }]
+	E
+	run --separate-stderr stave up -d
+	[ "$status" -eq 0 ]
+	[ "$(grep -c "compose.yaml:5: 'services.web.gpus'" <<<"$stderr")" = 1 ] || { echo "$stderr"; false; }
+	[ "$(grep -c "compose.yaml:6: 'services.web.post_start'" <<<"$stderr")" = 1 ]
+	run --separate-stderr stave config
+	[[ "$stderr" != *"gpus"* ]]
+	stave down -t 0
+}

@@ -19,7 +19,8 @@ static void reference(const char *text)
 	assert(image_ref_parse(familiar, &again, &err) == 0);
 	cleanup_free char *full_again = image_ref_full(&again);
 	assert(strcmp(full, full_again) == 0);
-	assert(!strstr(full, "..") && full[0] != '/' && full[0] != '.');
+	/* a tag may hold two dots, a path component may not be them */
+	assert(!strstr(full, "/../") && !str_ends(full, "/..") && full[0] != '/' && full[0] != '.');
 }
 
 static void document(json_t *doc)
