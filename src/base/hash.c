@@ -1,6 +1,7 @@
 #include "base/hash.h"
 
 #include "base/alloc.h"
+#include "base/sha256.h"
 
 #include <assert.h>
 #include <openssl/evp.h>
@@ -54,6 +55,12 @@ void hash_end(struct hash *h, char hex[SHA256_HEX])
 
 void hash_hex(const void *data, size_t len, char hex[SHA256_HEX])
 {
+	if (len <= HASH_SHORT) {
+		unsigned char digest[SHA256_SIZE];
+		sha256_short(data, len, digest);
+		hex_encode(digest, sizeof(digest), hex);
+		return;
+	}
 	cleanup(hash_free_cleanup) struct hash *h = hash_new();
 	hash_add(h, data, len);
 	hash_end(h, hex);

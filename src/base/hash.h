@@ -18,6 +18,8 @@ void hash_add_str(struct hash *h,
 		  const char *s); /* with its terminator, so that lists are unambiguous */
 /* Ends it; hex is 64 lower-case digits and a NUL. */
 void hash_end(struct hash *h, char hex[SHA256_HEX]);
+/* Up to HASH_SHORT bytes without loading libcrypto. */
+enum { HASH_SHORT = 32768 };
 void hash_hex(const void *data, size_t len, char hex[SHA256_HEX]);
 void hex_encode(const void *data, size_t len, char *out); /* out: 2 * len + 1 bytes */
 /* Random lower-case hex of `len` characters and a NUL, from getrandom(). */
