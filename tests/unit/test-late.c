@@ -48,11 +48,18 @@ static int status_of_child(void (*fn)(void))
 	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+static void hash_by_libcrypto(char hex[SHA256_HEX])
+{
+	struct hash *h = hash_new();
+	hash_end(h, hex);
+	hash_free(h);
+}
+
 static void use_crypto(void)
 {
 	char hex[SHA256_HEX];
 	late_close("libcrypto.so.3");
-	hash_hex("", 0, hex);
+	hash_by_libcrypto(hex);
 	_exit(strncmp(hex, "e3b0c442", 8) == 0 ? 0 : 1);
 }
 
@@ -60,7 +67,7 @@ static void use_crypto_closed(void)
 {
 	char hex[SHA256_HEX];
 	late_close(NULL);
-	hash_hex("", 0, hex);
+	hash_by_libcrypto(hex);
 }
 
 static void closing_keeps_what_is_open(void **state)
