@@ -3,6 +3,8 @@
 #include "engine/client.h"
 #include "runtime/runtime.h"
 
+#include <sys/ioctl.h>
+
 int engine_exec(const struct engine_paths *paths, const struct container *c,
 		const struct exec_options *options, struct runtime_child *ret, struct err *err)
 {
@@ -28,6 +30,12 @@ int engine_exec(const struct engine_paths *paths, const struct container *c,
 		process->cwd = xstrdup(options->workdir);
 	}
 	process->tty = options->tty;
+	/* The size is there before the program looks. */
+	struct winsize window;
+	if (options->tty && ioctl(options->stdio[1], TIOCGWINSZ, &window) == 0) {
+		process->rows = window.ws_row;
+		process->cols = window.ws_col;
+	}
 	if (options->tty && !env_get(&process->env, "TERM"))
 		env_set(&process->env, "TERM", "xterm");
 	const struct runtime_exec exec = {
