@@ -24,7 +24,7 @@ int image__challenge_parse(const char *header, struct challenge *ret, struct err
 int image__credentials(const char *registry, char **ret_user, char **ret_secret, struct err *err);
 char *image__base64(const void *data, size_t len); /* owned */
 
-/* --- http.c --- */
+/* --- http.c: documents --- */
 struct http;
 /* `host` as in a reference ("docker.io", "localhost:5000"). Finds out whether it speaks TLS: a
  * loopback host may not. */
@@ -61,6 +61,7 @@ int image__http_do(struct http *h, const struct http_request *request, struct ht
 /* Turns an unexpected answer into an error: the registry's own words where it has some. */
 int image__http_fail(const struct http_response *r, struct err *err, const char *what);
 
+/* --- stream.c --- */
 /* A body that is read as a stream, going on with a range where the connection broke. */
 struct http_stream;
 int image__http_stream(struct http *h, const char *path, uint64_t offset, struct http_stream **ret,
