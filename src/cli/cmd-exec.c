@@ -1,5 +1,6 @@
 /* exec: another process in a running container, straight: no supervisor takes part. */
 #include "cli/cli.h"
+#include "cli/relay.h"
 #include "cli/session.h"
 
 #include "base/proc.h"
@@ -53,7 +54,8 @@ static int failed(struct err *err)
 	return status;
 }
 
-static int wait_for(struct runtime_child *child, const struct exec_args *o, struct err *err)
+static int wait_for(struct runtime_child *child, const struct exec_args *o, struct relay *relay,
+		    struct err *err)
 {
 	int status;
 	struct session session = {
@@ -61,6 +63,7 @@ static int wait_for(struct runtime_child *child, const struct exec_args *o, stru
 		.pidfd = child->pidfd,
 		.tty = child->console >= 0,
 		.no_stdin = !o->interactive,
+		.relay = relay,
 		.forward = forward,
 		.data = child,
 	};
@@ -89,6 +92,7 @@ static int exec_run(struct cli *cli, void *options, const struct strv *args, str
 	cleanup(container_free_cleanup) struct container *c = NULL;
 	cleanup(runtime_child_done) struct runtime_child child = RUNTIME_CHILD_NONE;
 	cleanup_strv struct strv command = { 0 };
+	cleanup_relay struct relay relay = RELAY_NONE;
 	int r = cli_need_root(err);
 	if (r == 0)
 		r = cli_container(cli, args->v[0], (int)o->index.value, &c, err);
@@ -107,18 +111,21 @@ static int exec_run(struct cli *cli, void *options, const struct strv *args, str
 		.detach = o->detach,
 		.tty = o->tty && !o->no_tty && !o->detach && cli->stdout_tty &&
 		       isatty(STDIN_FILENO),
-		.stdio = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
+		.stdio = { o->interactive ? STDIN_FILENO : FD_NONE, STDOUT_FILENO, STDERR_FILENO },
 	};
 	if (o->detach)
 		exec.stdio[0] = exec.stdio[1] = exec.stdio[2] = FD_NONE;
-	else if (!o->interactive)
-		exec.stdio[0] = FD_NONE;
+	if (!exec.tty && (r = relay_open(&relay, exec.stdio, err)) < 0)
+		return r;
+	for (int i = 0; i < 3 && !exec.tty; i++)
+		exec.stdio[i] = relay.child[i];
 	r = engine_exec(&cli->paths, c, &exec, &child, err);
+	relay_started(&relay);
 	if (r == 0)
 		r = runtime_start_result(child.status_fd, err);
 	if (r < 0)
 		return failed(err);
-	return o->detach ? 0 : wait_for(&child, o, err);
+	return o->detach ? 0 : wait_for(&child, o, &relay, err);
 }
 
 const struct cmd cmd_exec = {

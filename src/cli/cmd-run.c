@@ -4,6 +4,7 @@
 #include "cli/planview.h"
 #include "cli/progress.h"
 #include "cli/provide.h"
+#include "cli/relay.h"
 #include "cli/session.h"
 #include "compose/words.h"
 
@@ -157,7 +158,7 @@ static void forward(int signo, void *data)
 
 /* The foreground: bytes and signals until the container ends. */
 static int follow(struct cli *cli, const struct run_args *o, struct client *client, const char *id,
-		  int console, struct err *err)
+		  int console, struct relay *relay, struct err *err)
 {
 	cleanup(container_free_cleanup) struct container *c = NULL;
 	cleanup(client_free_cleanup) struct client *control = NULL;
@@ -179,18 +180,21 @@ static int follow(struct cli *cli, const struct run_args *o, struct client *clie
 			.pidfd = pidfd,
 			.tty = console >= 0,
 			.no_stdin = !o->interactive,
+			.relay = relay,
 			.forward = forward,
 			.data = &running,
 		};
 		r = session_run(&session, err);
 	}
+	relay_drain(relay); /* of one that had ended before */
 	strv_done(&running.ids);
 	if (r == 0)
 		r = client_wait(client, id, &exit_code, err);
 	return r < 0 ? r : exit_code;
 }
 
-static int start(struct cli *cli, const struct run_args *o, struct goal *goal, struct err *err)
+static int start(struct cli *cli, const struct run_args *o, bool tty, struct goal *goal,
+		 struct err *err)
 {
 	cleanup(client_free_cleanup) struct client *client = NULL;
 	cleanup_fd int interrupt_fd = FD_NONE, console = FD_NONE;
@@ -204,7 +208,12 @@ static int start(struct cli *cli, const struct run_args *o, struct goal *goal, s
 	int stdio[3] = { o->interactive ? STDIN_FILENO : FD_NONE, STDOUT_FILENO, STDERR_FILENO };
 	if (o->detach)
 		stdio[0] = stdio[1] = stdio[2] = FD_NONE;
-	int r = provide_images(cli, &goal->services, o->no_deps, &provide, err);
+	cleanup_relay struct relay relay = RELAY_NONE;
+	int r = tty ? 0 : relay_open(&relay, stdio, err);
+	for (int i = 0; i < 3 && !tty; i++)
+		stdio[i] = relay.child[i];
+	if (r == 0)
+		r = provide_images(cli, &goal->services, o->no_deps, &provide, err);
 	if (r == 0)
 		r = interrupt_open(&interrupt_fd, err);
 	if (r == 0)
@@ -215,6 +224,7 @@ static int start(struct cli *cli, const struct run_args *o, struct goal *goal, s
 	r = client_run(client, cli->project, goal, stdio, interrupt_fd, progress_event, progress,
 		       &id, &console, err);
 	progress_done(progress);
+	relay_started(&relay);
 	if (r < 0) {
 		int status = err->no == ENOENT ? 127 : err->no == EACCES ? 126 : 0;
 		if (err->kind != ERR_CONTAINER || !status)
@@ -230,7 +240,7 @@ static int start(struct cli *cli, const struct run_args *o, struct goal *goal, s
 			printf("%s\n", c->name);
 		return r;
 	}
-	return follow(cli, o, client, id, console, err);
+	return follow(cli, o, client, id, console, &relay, err);
 }
 
 static int run_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
@@ -250,7 +260,7 @@ static int run_run(struct cli *cli, void *options, const struct strv *args, stru
 	if (o->dry_run || cli->global.dry_run)
 		return planview_run(cli, &goal, "text", err);
 	r = cli_need_root(err);
-	return r < 0 ? r : start(cli, o, &goal, err);
+	return r < 0 ? r : start(cli, o, tty, &goal, err);
 }
 
 const struct cmd cmd_run = {

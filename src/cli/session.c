@@ -1,6 +1,8 @@
 /* Bytes between the user's terminal and a process in a container, in one loop. */
 #include "cli/session.h"
 
+#include "cli/relay.h"
+
 #include "base/fs.h"
 #include "base/loop.h"
 #include "base/str.h"
@@ -209,6 +211,8 @@ static int run_loop(struct running *s, struct err *err)
 		if (!s->input)
 			copy_file(s);
 	}
+	if (s->session->relay && (r = relay_watch(s->session->relay, s->loop, err)) < 0)
+		return r;
 	raw_mode(s);
 	resize(s);
 	r = loop_run(s->loop);
@@ -225,7 +229,10 @@ int session_run(const struct session *session, struct err *err)
 		return r;
 	s.loop = loop;
 	parse_detach(&s);
-	return run_loop(&s, err);
+	r = run_loop(&s, err);
+	if (session->relay)
+		relay_drain(session->relay);
+	return r;
 }
 
 int session_exit_status(int wait_status)

@@ -9,12 +9,15 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct relay;
+
 struct session {
-	int peer;  /* pty master or attach socket, borrowed; FD_NONE: the process uses our
-		      descriptors itself */
+	int peer;  /* pty master or attach socket, borrowed; FD_NONE: the process has
+		      descriptors of its own */
 	int pidfd; /* becomes readable when the process has ended; borrowed */
 	bool tty;  /* peer is a pty master: raw mode, window size */
 	bool no_stdin;
+	struct relay *relay;	 /* carries what those descriptors say; borrowed, NULL: none */
 	const char *detach_keys; /* "ctrl-p,ctrl-q"; NULL: none */
 	/* Called for each SIGINT, SIGTERM, SIGHUP, SIGQUIT that we get. */
 	void (*forward)(int signo, void *data);
