@@ -12,6 +12,7 @@
 #ifndef STAVE_COMPOSE_COMPOSE_H
 #define STAVE_COMPOSE_COMPOSE_H
 
+#include "base/diagnostic.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/str.h"
@@ -19,31 +20,6 @@
 #include "compose/project.h"
 
 #include <stdbool.h>
-
-/* A place in a file: line and column count from 1; 0 when there is none. */
-struct mark {
-	const char *file; /* as the user would write it: relative to the working directory where
-			     that is shorter. Interned: lives as long as the result it came with */
-	int line, column;
-};
-
-enum severity { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_NOTE };
-
-struct diagnostic {
-	enum severity severity;
-	struct mark mark;
-	char *message;		/* "unknown key 'imgae' in service 'web'" */
-	char *hint;		/* "did you mean 'image'?" or NULL */
-	char *source;		/* the text of the line, for the caret; NULL when unknown */
-	VEC(struct mark) chain; /* the include/extends places that led here, outermost first */
-	char *path;		/* "services.web.imgae" or NULL */
-};
-
-struct diagnostics {
-	VEC(struct diagnostic) items;
-	size_t errors; /* how many are errors */
-};
-void diagnostics_done(struct diagnostics *d);
 
 struct compose_options {
 	struct strv files;     /* -f; empty: COMPOSE_FILE, else discovery; "-" is standard input */
