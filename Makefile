@@ -3,15 +3,19 @@
 #   make            build to build/stave
 #   make demo       install what is missing, build, and bring up the demo stack
 #   make check      install what is missing, build with warnings as errors, run every test
+#   make stacks     every command of the five documents, in every environment: a table (STACKS="001 004" for some)
 #   make fuzz       each fuzz target for FUZZ_SECONDS (60) under ASan and UBSan, with clang
-#   make install    DESTDIR and PREFIX as usual; COMPOSE_LINK=1 adds a docker-compose link
+#   make install    DESTDIR and PREFIX as usual; COMPOSE_LINK=1 adds a docker-compose link,
+#                   COMPOSE_PLUGIN=1 makes it what Docker's CLI runs for `docker compose`
 #   make clean      remove the build directories
 
 PREFIX ?= /usr/local
 DESTDIR ?=
+# Where Docker's CLI looks for plugins of all users.
+PLUGINS ?= $(PREFIX)/lib/docker/cli-plugins
 BUILD ?= build
 
-.PHONY: all demo check fuzz install clean
+.PHONY: all demo check stacks fuzz install clean
 
 # The program alone: its tests are more than half of what there is to compile, and `make check` builds those.
 all: $(BUILD)/build.ninja
@@ -29,6 +33,13 @@ check:
 	@scripts/deps
 	@scripts/check
 
+STACKS ?=
+
+stacks:
+	@scripts/deps
+	@$(MAKE) --no-print-directory all
+	@scripts/stacks $(STACKS)
+
 FUZZ_SECONDS ?= 60
 
 fuzz:
@@ -40,6 +51,10 @@ install: all
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)
 ifneq ($(COMPOSE_LINK),)
 	ln -sf stave $(DESTDIR)$(PREFIX)/bin/docker-compose
+endif
+ifneq ($(COMPOSE_PLUGIN),)
+	mkdir -p $(DESTDIR)$(PLUGINS)
+	ln -sf $(PREFIX)/bin/stave $(DESTDIR)$(PLUGINS)/docker-compose
 endif
 
 # The directories hold nothing but what a build makes; tests keep their state elsewhere.

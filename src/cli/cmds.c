@@ -27,6 +27,7 @@
 	X(image_tag)                                                                               \
 	X(image_verify)                                                                            \
 	X(images)                                                                                  \
+	X(inspect)                                                                                 \
 	X(kill)                                                                                    \
 	X(login)                                                                                   \
 	X(logout)                                                                                  \

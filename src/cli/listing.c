@@ -83,7 +83,7 @@ static void render_json(const struct listing *l, struct str *out)
 /* The inside of {{ }}, trimmed: ".Name", "json .Name", "json ."; its member and whether as JSON. */
 struct action {
 	bool json;
-	char member[64]; /* "" for the whole row */
+	char member[128]; /* "" for the whole row; "State.Status" is a member of a member */
 };
 
 static bool parse_action(const char *text, size_t len, struct action *ret)
@@ -101,10 +101,21 @@ static bool parse_action(const char *text, size_t len, struct action *ret)
 	if (!len || *text != '.' || len - 1 >= sizeof(ret->member))
 		return false;
 	for (size_t i = 1; i < len; i++)
-		if (!isalnum((unsigned char)text[i]))
+		if (!isalnum((unsigned char)text[i]) && (text[i] != '.' || text[i - 1] == '.'))
 			return false;
 	memcpy(ret->member, text + 1, len - 1);
 	return ret->json || len > 1;
+}
+
+/* The member of a row, or of an object in it: "State.Health.Status". */
+static const json_t *find_member(const json_t *row, const char *member)
+{
+	const json_t *found = json_object_get(row, member);
+	const char *dot = strchr(member, '.');
+	if (found || !dot)
+		return found;
+	cleanup_free char *first = xstrndup(member, (size_t)(dot - member));
+	return find_member(json_object_get(row, first), dot + 1);
 }
 
 static bool known(const struct listing *l, const char *member)
@@ -115,7 +126,7 @@ static bool known(const struct listing *l, const char *member)
 		if (strcmp(c->key, member) == 0)
 			return true;
 	json_array_foreach(l->rows, i, row)
-		if (json_object_get(row, member))
+		if (find_member(row, member))
 			return true;
 	return false;
 }
@@ -134,7 +145,7 @@ static void add_title(const struct listing *l, const char *member, struct str *o
 
 static void add_value(const json_t *row, const struct action *action, struct str *out)
 {
-	const json_t *value = *action->member ? json_object_get(row, action->member) : row;
+	const json_t *value = *action->member ? find_member(row, action->member) : row;
 	cleanup_free char *text =
 		action->json ? (value ? json_text(value) : xstrdup("null")) : member_text(value);
 	str_add(out, text);

@@ -5,11 +5,12 @@
 
 static const char *const colours[] = { "36", "33", "32", "35", "34", "96", "93", "92", "95", "94" };
 
-/* The container's name without the project's, as Docker Compose shows it. */
+/* The container's name, without the project's where stave chose it, as Docker Compose shows it: a
+ * `container_name` stands whole. */
 static const char *short_name(const struct container *c)
 {
-	const char *rest = str_after(c->name, c->project);
-	return rest && *rest == '-' && rest[1] ? rest + 1 : c->name;
+	cleanup_free char *usual = xasprintf("%s-%s", c->project, c->slot);
+	return strcmp(c->name, usual) == 0 ? c->name + strlen(c->project) + 1 : c->name;
 }
 
 void logview_add(struct logview *view, struct log_query *query, const struct cli *cli,

@@ -150,10 +150,11 @@ nothing_runs() { [ -z "$(stave ps -q)" ]; }
 @test "container_name, and labels that other tools look for" {
 	compose <<-'E'
 		services:
-		  a: {image: test, init: true, command: sleep 1000, container_name: special-name, scale: 1, labels: {my.label: x}}
+		  a: {image: test, init: true, command: "sh -c 'echo hello; sleep 1000'", container_name: special-name, scale: 1, labels: {my.label: x}}
 	E
 	stave up -d
 	[ "$(stave ps --format '{{.Name}}')" = special-name ]
+	wait_until 10 eval "stave logs | grep -q '^special-name  *| hello'"
 	labels=$(stave ps --format '{{.Labels}}')
 	[[ "$labels" == *"com.docker.compose.service=a"* ]]
 	[[ "$labels" == *"com.docker.compose.project=$PROJECT"* ]]

@@ -1,0 +1,260 @@
+#!/bin/bash
+# Document 001: Docker and Infrastructure Documentation (examples/lms).
+. "$(dirname "$0")/lib.bash"
+document 001 lms
+
+# --- what the checks need ---
+
+api() {
+	get "http://localhost:8000/api/v1/$1"
+}
+
+is_ready() {
+	api ready | grep -q '"status":"ready"'
+}
+
+# A job goes through the API and the queue to a worker, and its row into PostgreSQL.
+job() {
+	local id
+	id=$(get -X POST -H 'Content-Type: application/json' -d "{\"queue\": \"$1\", \"payload\": {\"to\": \"ada@example.org\"}}" \
+		http://localhost:8000/api/v1/jobs | sed 's/.*"id":"\([^"]*\)".*/\1/')
+	until_ok 60 eval "api jobs/$id | grep -q '\"status\":\"done\"'"
+}
+
+five_run() {
+	it
+	until_ok 60 is_ready
+	running api celery-worker celery-beat db redis
+	job emails
+	seen "5 of 5 run; ready: $(api ready | tr -d '{}"'); a job went through the queue"
+}
+
+down_up() {
+	local jobs
+	jobs=$(compose exec -T db psql -U lms -d lms -Atc 'SELECT count(*) FROM jobs')
+	it
+	nothing_left volumes
+	compose up -d
+	until_ok 60 is_ready
+	[ "$(compose exec -T db psql -U lms -d lms -Atc 'SELECT count(*) FROM jobs')" = "$jobs" ]
+	seen "the volume stays: $jobs jobs before and after"
+}
+
+# reached COMMAND'S OUTPUT TEXT: in the background until the text is there, then Ctrl-C.
+follows() {
+	it_runs
+	until_ok 30 grep -q "$1" "$OUT"
+	api health >/dev/null
+	[ "$1" != 'GET /api' ] || until_ok 10 eval "[ \"\$(grep -c 'GET /api/v1/health' '$OUT')\" -ge 2 ]"
+	it_stops
+	seen "$(wc -l <"$OUT") lines, new ones as they come; Ctrl-C ends with $status"
+}
+
+api_logs_follow() {
+	local before
+	api health >/dev/null
+	it_runs
+	until_ok 30 grep -q 'GET /api/v1/health' "$OUT"
+	before=$(wc -l <"$OUT")
+	api health >/dev/null
+	until_ok 10 eval "[ \$(wc -l <'$OUT') -gt $before ]"
+	it_stops
+	[ "$(grep -vc '^lms-api' "$OUT")" = 0 ]
+	seen "$before lines, then each new one; Ctrl-C ends it with $status"
+}
+
+worker_logs_follow() {
+	it_runs
+	until_ok 30 grep -q 'celery@.* ready' "$OUT"
+	job progress
+	until_ok 10 grep -q 'run_job.*succeeded' "$OUT"
+	it_stops
+	seen "the job's line arrives while following"
+}
+
+container_logs() {
+	it
+	grep -q 'Uvicorn running' "$OUT"
+	seen "$(wc -l <"$OUT") lines of lms-api"
+}
+
+scaled() {
+	it
+	all_are api State running 3
+	[ "$(field api Name | sort | tr '\n' ' ')" = "lms-api lms-api-2 lms-api-3 " ]
+	until_ok 60 three_answer
+	seen "$(field api Name | sort | tr '\n' ' ')answer on port 8000"
+}
+
+requests_of() {
+	host "$STAVE" inspect --format '{{.Name}}' "$1" >/dev/null
+	compose logs --no-log-prefix --index "$2" api | grep -c 'GET /api/v1/health'
+}
+
+three_answer() {
+	local i
+	for i in 1 2 3 4 5 6; do api health >/dev/null; done
+	[ "$(requests_of lms-api 1)" -gt 0 ] && [ "$(requests_of lms-api-2 2)" -gt 0 ] && [ "$(requests_of lms-api-3 3)" -gt 0 ]
+}
+
+# 10,000 requests, a connection each.
+balanced() {
+	local i before=() after=() text=
+	for i in 1 2 3; do before[i]=$(requests_of lms-api "$i"); done
+	host python3 "$TOP/tests/stacks/requests.py" http://127.0.0.1:8000/api/v1/health 10000 4 >"$T/requests"
+	cat "$T/requests"
+	grep -q '^200: 10000$' "$T/requests"
+	sleep 1
+	for i in 1 2 3; do
+		after[i]=$(($(requests_of lms-api "$i") - before[i]))
+		text="$text${text:+ / }${after[i]}"
+		[ "${after[i]}" -ge 3000 ] && [ "${after[i]}" -le 3700 ]
+	done
+	[ $((after[1] + after[2] + after[3])) = 10000 ]
+	seen "$text of 10000"
+}
+
+stats() {
+	it
+	grep -q '^CONTAINER ID' "$OUT"
+	[ "$(wc -l <"$OUT")" = $(($1 + 1)) ]
+	seen "$1 containers; $(awk '$2 == "lms-postgres" {print $2, $3, $4 $5 $6}' "$OUT")"
+}
+
+# --- the rows ---
+
+environment development
+FILES=
+docker_compose 'the same; it builds the images first'
+row 'docker-compose up -d' 'all five run; a job goes through the queue' five_run
+row 'docker-compose logs -f api' 'its lines, and new ones as they come' api_logs_follow
+row 'docker-compose logs -f celery-worker' 'its lines, and new ones as they come' worker_logs_follow
+docker_compose 'fails twice: container_name cannot be used with several replicas, and port 8000 is taken by the first'
+row 'docker-compose up -d --scale api=3' 'three replicas behind the one port' scaled
+docker_compose 'cannot come here'
+row 'curl http://localhost:8000/api/v1/health (10,000 times)' 'each replica answers about a third' balanced
+row 'docker-compose down' 'all gone but the volume; up again finds the data' down_up
+row 'docker-compose down -v' 'nothing is left' gone
+
+# --- staging: production's settings, another network and subnet, no debug mode ---
+
+staging_runs() {
+	it
+	until_ok 90 get http://localhost:8010/api/v1/ready
+	running api celery-worker celery-beat db redis
+	get http://localhost:8010/api/v1/health | grep -F '"environment":"staging"'
+	get -o /dev/null http://localhost:8010/docs && wrong "staging shows the API's documentation: debug mode"
+	seen "5 of 5 run; $(get http://localhost:8010/api/v1/health)"
+}
+
+subnet_is() {
+	it
+	grep -E "^172\.20\.[0-9]+\.[0-9]+$" "$OUT"
+	seen "$(cat "$OUT")"
+}
+
+# --- production ---
+
+production_runs() {
+	it
+	until_ok 90 is_ready
+	running api celery-worker db redis
+	until_ok 60 healthy db
+	seen "4 of 4 run; $(api ready)"
+}
+
+becomes_healthy() {
+	until_ok 60 eval "[ \"\$(host $COMMAND)\" = healthy ]"
+	it
+	[ "$(cat "$OUT")" = healthy ]
+	seen "$(cat "$OUT")"
+}
+
+# cgroup SERVICE FILE-ON-V2 FILE-ON-V1: the container's limit as the kernel has it.
+cgroup() {
+	compose exec -T "$1" cat "/sys/fs/cgroup/$2" 2>/dev/null || compose exec -T "$1" cat "/sys/fs/cgroup/$3"
+}
+
+limits_hold() {
+	local memory cpu floor quota
+	it
+	memory=$(cgroup api memory.max memory/memory.limit_in_bytes)
+	floor=$(cgroup api memory.low memory/memory.soft_limit_in_bytes)
+	cpu=$(compose exec -T api cat /sys/fs/cgroup/cpu.max 2>/dev/null ||
+		compose exec -T api cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us)
+	[ "$memory" = 2147483648 ]
+	[ "$floor" = 1073741824 ]
+	# shellcheck disable=SC2086
+	set -- $cpu
+	[ $(($1 / $2)) = 2 ]
+	grep -q '2GiB' "$OUT"
+	seen "kernel: memory $memory, reservation $floor, CPU $1 of $2; stats: $(grep api "$OUT" | awk '{print $4, $5, $6}')"
+}
+
+isolated() {
+	local address
+	[ "$(world curl -s -o /dev/null -w '%{http_code}' -m 5 http://203.0.113.1:8000/api/v1/health)" = 200 ]
+	for port in 5432 6379; do
+		world nc -z -w 2 203.0.113.1 "$port" && wrong "port $port is reachable from outside"
+	done
+	# Not even for somebody who knows the container's address and sends it this way.
+	address=$(inspect lms-db-1 '{{json .NetworkSettings.Networks}}' | sed 's/.*"IPAddress":"\([^"]*\)".*/\1/')
+	world ip route replace "${address%.*}.0/24" via 203.0.113.1
+	world nc -z -w 2 "$address" 5432 && wrong "$address:5432 is reachable from outside"
+	world ip route del "${address%.*}.0/24"
+	seen "8000 answers 203.0.113.2; 5432 and 6379 do not, nor $address:5432"
+}
+
+others_network() {
+	mkdir -p "$T/other"
+	printf 'services: {other: {image: busybox, command: sleep 600}}\n' >"$T/other/compose.yaml"
+	local address
+	address=$(inspect lms-db-1 '{{json .NetworkSettings.Networks}}' | sed 's/.*"IPAddress":"\([^"]*\)".*/\1/')
+	host stave -f "$T/other/compose.yaml" up -d
+	! host stave -f "$T/other/compose.yaml" exec -T other nc -z -w 2 "$address" 5432
+	! host stave -f "$T/other/compose.yaml" exec -T other nslookup db
+	host stave -f "$T/other/compose.yaml" down -v -t 0
+	seen "a container on another network neither finds the name db nor reaches $address:5432"
+}
+
+pulled_again() {
+	it
+	until_ok 60 is_ready
+	seen "$(grep -c . "$OUT") lines; $(api ready)"
+}
+
+backs_off() {
+	local before restarts
+	before=$(inspect lms-redis-1 '{{.State.StartedAt}}')
+	compose exec -T redis sh -c 'kill -9 -1' || true
+	host sh -c "kill -9 $(inspect lms-redis-1 '{{.State.Pid}}')" || true
+	until_ok 30 eval "[ \"\$(inspect lms-redis-1 '{{.RestartCount}}')\" -ge 1 ] && [ \"\$(inspect lms-redis-1 '{{.State.Status}}')\" = running ]"
+	until_ok 30 is_ready
+	seen "died at 137, restarted (count $(inspect lms-redis-1 '{{.RestartCount}}')), ready again"
+}
+
+kept_over_restart() {
+	compose exec -T redis redis-cli set kept yes
+	it
+	running redis
+	until_ok 20 compose exec -T redis redis-cli ping
+	[ "$(compose exec -T redis redis-cli get kept)" = yes ]
+	seen 'the key is there in the recreated container (appendonly, redis_data)'
+}
+
+environment staging
+FILES='-f docker-compose.staging.yml'
+row 'docker-compose -f docker-compose.staging.yml up -d' 'runs beside the others, without debug mode' staging_runs
+row 'docker-compose -f docker-compose.staging.yml exec -T api hostname -i' 'an address of the subnet as given, 172.20.0.0/16' subnet_is
+row 'docker-compose -f docker-compose.staging.yml down -v' 'nothing is left' gone
+
+environment production
+FILES='--env-file .env.production -f docker-compose.prod.yml'
+row 'docker-compose --env-file .env.production -f docker-compose.prod.yml up -d' 'all four run, the API is ready' production_runs
+row "docker inspect lms-api-1 --format='{{.State.Health.Status}}'" 'healthy' becomes_healthy
+row 'docker stats --no-stream' 'limits and reservations of the file are the kernel'"'"'s' limits_hold
+row 'ports: only 8000 (API) exposed' 'the database and Redis cannot be reached from outside' isolated
+row 'Network isolation: custom bridge network' 'other networks cannot reach it at all' others_network
+row 'restart: unless-stopped' 'a killed Redis comes back, and the API with it' backs_off
+row 'docker-compose --env-file .env.production -f docker-compose.prod.yml up -d --force-recreate redis' 'data survives recreation' kept_over_restart
+row 'docker-compose --env-file .env.production -f docker-compose.prod.yml down -v' 'nothing is left' gone
