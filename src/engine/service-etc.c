@@ -7,13 +7,7 @@
 
 enum { HOST_FILE_MAX = 1 << 20 };
 
-static int write_file(const char *dir, const char *name, struct str *text, struct err *err)
-{
-	cleanup_free char *path = xasprintf("%s/%s", dir, name);
-	return fs_write_atomic(AT_FDCWD, path, str_text(text), text->len, 0644, 0, err);
-}
-
-/* Appends a file of the host, or of another container. One that is missing is empty. */
+/* Appends a file of the host. One that is missing is empty. */
 static int append_file(struct str *out, const char *path, struct err *err)
 {
 	int r = fs_read(AT_FDCWD, path, HOST_FILE_MAX, out, err);
@@ -141,20 +135,19 @@ static const char hosts_head[] = "127.0.0.1\tlocalhost\n"
 				 "ff02::1\tip6-allnodes\n"
 				 "ff02::2\tip6-allrouters\n";
 
-static int write_hosts(const struct engine_paths *paths, const struct project *project,
-		       const struct container *c, const char *dir, struct err *err)
+static int add_hosts(struct str *hosts, const struct engine_paths *paths,
+		     const struct project *project, const struct container *c, struct err *err)
 {
-	cleanup_str struct str hosts = STR_INIT_MAX(2 * HOST_FILE_MAX);
 	int r = 0;
 	if (str_eq(c->network_mode, "host"))
-		r = append_file(&hosts, "/etc/hosts", err);
+		r = append_file(hosts, "/etc/hosts", err);
 	else
-		str_add(&hosts, hosts_head);
-	add_extra_hosts(&hosts, project, c);
+		str_add(hosts, hosts_head);
+	add_extra_hosts(hosts, project, c);
 	if (r == 0)
-		r = add_links(&hosts, paths, project, c, err);
-	add_own_names(&hosts, c);
-	return r < 0 ? r : write_file(dir, "hosts", &hosts, err);
+		r = add_links(hosts, paths, project, c, err);
+	add_own_names(hosts, c);
+	return r;
 }
 
 /* --- resolv.conf --- */
@@ -202,65 +195,88 @@ static int host_search(struct strv *ret, struct err *err)
 	return 0;
 }
 
-static int write_resolv_conf(const struct container *c, const char *dir, struct err *err)
+static int add_resolv_conf(struct str *text, const struct container *c, struct err *err)
 {
-	cleanup_str struct str text = STR_INIT_MAX(2 * HOST_FILE_MAX);
 	cleanup_strv struct strv search = { 0 };
 	bool host = str_eq(c->network_mode, "host"), none = str_eq(c->network_mode, "none");
 	int r = 0;
-	if (host && c->dns.n == 0 && c->dns_search.n == 0 && c->dns_opt.n == 0) {
-		r = append_file(&text, "/etc/resolv.conf", err);
-		return r < 0 ? r : write_file(dir, "resolv.conf", &text, err);
-	}
+	if (host && c->dns.n == 0 && c->dns_search.n == 0 && c->dns_opt.n == 0)
+		return append_file(text, "/etc/resolv.conf", err);
 	if (!host && !none)
-		str_add(&text, "nameserver 127.0.0.11\n");
+		str_add(text, "nameserver 127.0.0.11\n");
 	for (size_t i = 0; host && i < c->dns.n; i++)
-		str_addf(&text, "nameserver %s\n", c->dns.v[i]);
+		str_addf(text, "nameserver %s\n", c->dns.v[i]);
 	if (c->dns_search.n)
 		strv_copy(&search, &c->dns_search);
 	else if (!none)
 		r = host_search(&search, err);
 	if (search.n == 1 && str_eq(search.v[0], "."))
 		strv_done(&search);
-	add_words(&text, "search", &search, NULL);
+	add_words(text, "search", &search, NULL);
 	/* Our names have no dots: ask for them as they are before trying search domains. */
-	add_words(&text, "options", &c->dns_opt,
+	add_words(text, "options", &c->dns_opt,
 		  host || none || has_ndots(&c->dns_opt) ? NULL : "ndots:0");
-	return r < 0 ? r : write_file(dir, "resolv.conf", &text, err);
+	return r;
 }
 
-/* Who shares another's network shares what is said about it. */
-static int copy_of(const struct engine_paths *paths, const struct container *c, const char *dir,
-		   const char *name, struct err *err)
+/* --- filling --- */
+
+static struct spec_file *find_file(struct spec *spec, const char *target)
+{
+	vec_each(m, &spec->mounts) {
+		for (size_t i = 0; m->type == SPEC_MOUNT_OWN && i < m->files.n; i++)
+			if (str_eq(m->files.v[i].target, target))
+				return &m->files.v[i];
+	}
+	return NULL;
+}
+
+static void give(struct spec_file *file, struct str *text)
+{
+	free(file->data);
+	file->len = text->len;
+	file->data = str_take(text);
+}
+
+static void fill_hostname(struct spec_file *file, const struct container *c)
+{
+	cleanup_str struct str text = STR_INIT;
+	str_add(&text, c->hostname ? c->hostname : "");
+	if (!str_empty(c->domainname))
+		str_addf(&text, ".%s", c->domainname);
+	str_add(&text, "\n");
+	give(file, &text);
+}
+
+int service_fill_etc(const struct engine_paths *paths, const struct project *project,
+		     const struct container *c, struct spec *spec, struct err *err)
 {
 	cleanup(container_free_cleanup) struct container *other = NULL;
-	int r = service_reference(paths, c->project, c->network_mode, &other, err);
-	if (r < 0)
-		return err_wrap(err, "service '%s': network_mode", c->service);
-	cleanup_free char *from_dir = state_container_dir(paths, other->project, other->id);
-	cleanup_free char *from = xasprintf("%s/%s", from_dir, name);
-	cleanup_str struct str text = STR_INIT;
-	r = append_file(&text, from, err);
-	return r < 0 ? r : write_file(dir, name, &text, err);
-}
-
-int service_write_etc(const struct engine_paths *paths, const struct project *project,
-		      const struct container *c, const struct spec *spec, struct err *err)
-{
-	cleanup_free char *dir = state_container_dir(paths, c->project, c->id);
-	cleanup_str struct str hostname = STR_INIT;
-	str_add(&hostname, c->hostname ? c->hostname : "");
-	if (!str_empty(c->domainname))
-		str_addf(&hostname, ".%s", c->domainname);
-	str_add(&hostname, "\n");
-	int r = write_file(dir, "hostname", &hostname, err);
-	if (r < 0)
-		return r;
+	struct spec_file *hosts = find_file(spec, SERVICE_HOSTS),
+			 *resolv_conf = find_file(spec, SERVICE_RESOLV_CONF),
+			 *hostname = find_file(spec, SERVICE_HOSTNAME);
+	int r = 0;
+	if (hostname)
+		fill_hostname(hostname, c);
+	/* Who shares another's network shares what is said about it. */
 	if (c->network_mode && (str_starts(c->network_mode, "service:") ||
 				str_starts(c->network_mode, "container:"))) {
-		r = copy_of(paths, c, dir, "hosts", err);
-		return r < 0 ? r : copy_of(paths, c, dir, "resolv.conf", err);
+		r = service_reference(paths, c->project, c->network_mode, &other, err);
+		if (r < 0)
+			return err_wrap(err, "service '%s': network_mode", c->service);
+		if (!str_eq(other->project, c->project))
+			project = NULL;
+		c = other;
 	}
-	r = write_hosts(paths, project, c, dir, err);
-	return r < 0 ? r : write_resolv_conf(c, dir, err);
+	if (hosts) {
+		cleanup_str struct str text = STR_INIT_MAX(2 * HOST_FILE_MAX);
+		r = add_hosts(&text, paths, project, c, err);
+		give(hosts, &text);
+	}
+	if (r == 0 && resolv_conf) {
+		cleanup_str struct str text = STR_INIT_MAX(2 * HOST_FILE_MAX);
+		r = add_resolv_conf(&text, c, err);
+		give(resolv_conf, &text);
+	}
+	return r;
 }

@@ -319,23 +319,20 @@ static int add_image_volumes(struct making *m, struct err *err)
 	return r;
 }
 
-/* Written by service_write_etc() before each start. What the user mounts there himself stays his.
- */
+/* Filled by service_fill_etc() at each start. What the user mounts there himself stays his. */
 static void add_etc_files(struct making *m)
 {
-	static const char *const names[] = { "hosts", "hostname", "resolv.conf" };
-	cleanup_free char *dir = state_container_dir(m->x->paths, m->c->project, m->c->id);
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		cleanup_free char *target = xasprintf("/etc/%s", names[i]);
-		if (has_target(m, target) || has_target(m, "/etc"))
+	static const char *const targets[] = { SERVICE_HOSTS, SERVICE_HOSTNAME,
+					       SERVICE_RESOLV_CONF };
+	struct spec_mount mount = { .type = SPEC_MOUNT_OWN, .readonly = m->service->read_only };
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+		if (has_target(m, targets[i]) || has_target(m, "/etc"))
 			continue;
-		vec_push(&m->spec->mounts, (struct spec_mount){
-						   .type = SPEC_MOUNT_BIND,
-						   .source = xasprintf("%s/%s", dir, names[i]),
-						   .target = ptr_take(target),
-						   .readonly = m->service->read_only,
-					   });
+		vec_push(&mount.files,
+			 (struct spec_file){ .target = xstrdup(targets[i]), .mode = 0644 });
 	}
+	if (mount.files.n)
+		vec_push(&m->spec->mounts, mount);
 }
 
 static size_t depth(const char *path)
@@ -374,7 +371,7 @@ int service__mounts(struct making *m, struct err *err)
 		r = add_image_volumes(m, err);
 	if (r < 0)
 		return r;
-	add_etc_files(m);
 	sort_mounts(m->spec);
+	add_etc_files(m);
 	return 0;
 }

@@ -41,10 +41,13 @@ int service_container(const struct service_context *context, struct container **
 int service_update(const struct service_context *context, struct container *c, struct spec *spec,
 		   struct err *err);
 
-/* Writes hosts, hostname and resolv.conf into the container's directory (called again at each
- * start, when addresses are known). */
-int service_write_etc(const struct engine_paths *paths, const struct project *project,
-		      const struct container *c, const struct spec *spec, struct err *err);
+#define SERVICE_HOSTS "/etc/hosts"
+#define SERVICE_HOSTNAME "/etc/hostname"
+#define SERVICE_RESOLV_CONF "/etc/resolv.conf"
+/* Fills the spec's own files with these targets: at each start, when addresses are known. They are
+ * not stored. */
+int service_fill_etc(const struct engine_paths *paths, const struct project *project,
+		     const struct container *c, struct spec *spec, struct err *err);
 
 /* A project's network as its room wants it (net_config_done it). NULL: the network that services
  * with network_mode: bridge share, "<project>_bridge". */

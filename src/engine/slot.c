@@ -15,7 +15,6 @@ enum {
 	IDMAP_FIRST = 8,
 	IDMAP_INDEXES = 0x7000 - IDMAP_FIRST,
 	SLOT_RECORD_MAX = 1 << 20,
-	LEASE_MAX = 1024,
 };
 
 void slot_done(struct slot *slot)
@@ -30,12 +29,27 @@ static int check_names(const char *project, const char *name, struct err *err)
 	return r < 0 ? r : state_name_check("slot", name, err);
 }
 
-static int load(const char *dir, struct slot *ret, struct err *err)
+/* What a slot that is to be stored must say. */
+static int check_slot(const char *project, struct slot *slot, struct err *err)
+{
+	if (!slot->project)
+		slot->project = xstrdup(project);
+	return check_names(project, slot->name, err);
+}
+
+static int load(const char *path, struct slot *ret, struct err *err)
 {
 	cleanup_json json_t *j = NULL;
-	cleanup_free char *path = xasprintf("%s/slot.json", dir);
 	int r = json_read(AT_FDCWD, path, SLOT_RECORD_MAX, &j, err);
-	return r < 0 ? r : record_load(&state__slot_record, j, path, ret, err);
+	if (r == 0)
+		r = record_load(&state__slot_record, j, path, ret, err);
+	ret->stored = r == 0;
+	return r;
+}
+
+static char *record_path(const struct engine_paths *paths, const char *project, const char *name)
+{
+	return xasprintf("%s/projects/%s/slots/%s/slot.json", paths->root, project, name);
 }
 
 int slot_open(const struct engine_paths *paths, const char *project, const char *name,
@@ -45,14 +59,14 @@ int slot_open(const struct engine_paths *paths, const char *project, const char 
 	if (r < 0)
 		return r;
 	struct slot slot = { 0 };
-	cleanup_free char *dir = state_slot_dir(paths, project, name);
-	r = load(dir, &slot, err);
+	cleanup_free char *path = record_path(paths, project, name);
+	r = load(path, &slot, err);
 	if (r == -ENOENT) {
 		err_done(err);
 		slot.name = xstrdup(name);
 		slot.service = xstrdup(service);
 		slot.number = number;
-		r = slot_save(paths, project, &slot, err);
+		r = 0;
 	}
 	if (r < 0) {
 		slot_done(&slot);
@@ -62,48 +76,83 @@ int slot_open(const struct engine_paths *paths, const char *project, const char 
 	return 0;
 }
 
-int slot_save(const struct engine_paths *paths, const char *project, const struct slot *slot,
+int slot_save(const struct engine_paths *paths, const char *project, struct slot *slot,
 	      struct err *err)
 {
-	int r = check_names(project, slot->name, err);
+	int r = check_slot(project, slot, err);
 	if (r < 0)
 		return r;
 	cleanup_free char *dir = state_slot_dir(paths, project, slot->name);
-	cleanup_free char *path = xasprintf("%s/slot.json", dir);
+	cleanup_free char *path = record_path(paths, project, slot->name);
 	cleanup_json json_t *j = record_save(&state__slot_record, slot);
-	r = fs_mkdirs(AT_FDCWD, dir, 0700, err);
-	return r < 0 ? r : json_write(AT_FDCWD, path, j, 0600, 0, err);
+	if (!slot->stored)
+		r = fs_mkdirs(AT_FDCWD, dir, 0700, err);
+	if (r >= 0)
+		r = json_write(AT_FDCWD, path, j, 0600, 0, err);
+	slot->stored |= r == 0;
+	return r;
 }
+
+/* --- the lease of ids --- */
 
 /* FNV-1a: only spreads the first guesses, so that finding a free index takes one or two tries and
  * the same slot gets the same range again. */
-static uint32_t first_guess(const char *holder)
+static uint32_t first_guess(const struct slot *slot)
 {
 	uint32_t h = 2166136261u;
-	for (const char *c = holder; *c; c++)
+	for (const char *c = slot->project; *c; c++)
+		h = (h ^ (unsigned char)*c) * 16777619u;
+	h = (h ^ '/') * 16777619u;
+	for (const char *c = slot->name; *c; c++)
 		h = (h ^ (unsigned char)*c) * 16777619u;
 	return h % IDMAP_INDEXES;
 }
 
-/* 1: ours now; 0: somebody else's. */
-static int take_index(const char *path, const char *holder, struct err *err)
+static bool is_lease_of(const char *lease, const struct slot *slot)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd >= 0) {
-		int r = fs_write_all(fd, holder, strlen(holder));
-		fd_close(fd);
-		if (r == 0)
-			return 1;
-		(void)unlink(path); /* an empty lease would be nobody's for ever */
-		return err_sys(err, -r, "write '%s'", path);
-	}
-	if (errno != EEXIST)
-		return err_sys(err, errno, "create '%s'", path);
-	/* A crash between the lease and the slot's record leaves a lease that is ours already. */
-	cleanup_str struct str text = STR_INIT;
+	struct slot holder = { 0 };
 	cleanup_err struct err ignored = ERR_INIT;
-	int r = fs_read(AT_FDCWD, path, LEASE_MAX, &text, &ignored);
-	return r >= 0 && str_eq(str_text(&text), holder);
+	bool same = load(lease, &holder, &ignored) == 0 && holder.project &&
+		    str_eq(holder.project, slot->project) && str_eq(holder.name, slot->name);
+	slot_done(&holder);
+	return same;
+}
+
+static int rewrite(int fd, const struct slot *slot)
+{
+	cleanup_json json_t *j = record_save(&state__slot_record, slot);
+	cleanup_free char *text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
+	size_t len = strlen(text);
+	if (lseek(fd, 0, SEEK_SET) < 0 || ftruncate(fd, 0) < 0)
+		return -errno;
+	return fs_write_all(fd, text, len);
+}
+
+/* The record with the range is written under a temporary name first; the link to it is the lease,
+ * taken only if nobody has it, and whole from its first moment. A crash before the record has its
+ * name leaves a lease that is found to be ours the next time. */
+static int lease(const char *leases, const char *temporary, int fd, struct slot *slot,
+		 struct err *err)
+{
+	uint32_t start = first_guess(slot);
+	slot->idmap.count = IDMAP_COUNT;
+	for (uint32_t i = 0; i < IDMAP_INDEXES; i++) {
+		uint32_t index = (start + i) % IDMAP_INDEXES;
+		cleanup_free char *path = xasprintf("%s/%u", leases, index);
+		slot->idmap.base = (uint32_t)IDMAP_COUNT * (IDMAP_FIRST + index);
+		int r = rewrite(fd, slot);
+		if (r < 0)
+			return err_sys(err, -r, "write '%s'", temporary);
+		if (linkat(AT_FDCWD, temporary, AT_FDCWD, path, 0) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return err_sys(err, errno, "create '%s'", path);
+		if (is_lease_of(path, slot))
+			return 0;
+	}
+	slot->idmap = (struct spec_idmap){ 0 };
+	return err_new(err, ERR_CONFLICT, ENOSPC, "all %d ranges of user ids in '%s' are leased",
+		       IDMAP_INDEXES, leases);
 }
 
 int slot_lease_idmap(const struct engine_paths *paths, const char *project, struct slot *slot,
@@ -111,41 +160,38 @@ int slot_lease_idmap(const struct engine_paths *paths, const char *project, stru
 {
 	if (slot->idmap.count)
 		return 0;
-	cleanup_free char *dir = xasprintf("%s/idmaps", paths->root);
-	cleanup_free char *holder = xasprintf("%s/%s", project, slot->name);
-	int r = fs_mkdirs(AT_FDCWD, dir, 0700, err);
+	int r = check_slot(project, slot, err);
+	cleanup_free char *leases = xasprintf("%s/idmaps", paths->root);
+	cleanup_free char *dir = state_slot_dir(paths, project, slot->name);
+	cleanup_free char *path = record_path(paths, project, slot->name);
+	cleanup_free char *temporary = xasprintf("%s/.tmp-lease", dir);
+	if (r == 0)
+		r = fs_mkdirs(AT_FDCWD, leases, 0700, err);
+	if (r >= 0)
+		r = fs_mkdirs(AT_FDCWD, dir, 0700, err);
 	if (r < 0)
 		return r;
-	uint32_t start = first_guess(holder);
-	for (uint32_t i = 0; i < IDMAP_INDEXES; i++) {
-		uint32_t index = (start + i) % IDMAP_INDEXES;
-		cleanup_free char *path = xasprintf("%s/%u", dir, index);
-		r = take_index(path, holder, err);
-		if (r < 0)
-			return r;
-		if (r > 0) {
-			slot->idmap.base = (uint32_t)IDMAP_COUNT * (IDMAP_FIRST + index);
-			slot->idmap.count = IDMAP_COUNT;
-			return slot_save(paths, project, slot, err);
-		}
-	}
-	return err_new(err, ERR_CONFLICT, ENOSPC, "all %d ranges of user ids in '%s' are leased",
-		       IDMAP_INDEXES, dir);
+	(void)unlink(temporary); /* of one that was killed here */
+	cleanup_fd int fd = fs_open(AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_EXCL, 0600, err);
+	if (fd < 0)
+		return fd;
+	r = lease(leases, temporary, fd, slot, err);
+	if (r == 0 && rename(temporary, path) < 0)
+		r = err_sys(err, errno, "write '%s'", path);
+	if (r < 0)
+		(void)unlink(temporary); /* the first failure is the one to report */
+	slot->stored |= r == 0;
+	return r;
 }
 
 /* Only a lease that names this slot is given back: its file may be another's by now. */
-static void release_idmap(const struct engine_paths *paths, const char *project, const char *name,
-			  const struct slot *slot)
+static void release_idmap(const struct engine_paths *paths, const struct slot *slot)
 {
-	if (!slot->idmap.count)
+	if (!slot->idmap.count || !slot->project)
 		return;
-	cleanup_err struct err ignored = ERR_INIT;
-	cleanup_str struct str text = STR_INIT;
-	cleanup_free char *holder = xasprintf("%s/%s", project, name);
 	cleanup_free char *path = xasprintf("%s/idmaps/%u", paths->root,
 					    slot->idmap.base / IDMAP_COUNT - IDMAP_FIRST);
-	if (fs_read(AT_FDCWD, path, LEASE_MAX, &text, &ignored) >= 0 &&
-	    str_eq(str_text(&text), holder))
+	if (is_lease_of(path, slot))
 		(void)unlink(path); /* gone already is as good */
 }
 
@@ -157,10 +203,11 @@ int slot_remove(const struct engine_paths *paths, const char *project, const cha
 		return r;
 	struct slot slot = { 0 };
 	cleanup_free char *dir = state_slot_dir(paths, project, name);
+	cleanup_free char *path = record_path(paths, project, name);
 	cleanup_err struct err unreadable =
 		ERR_INIT; /* then its lease is found again by its name */
-	if (load(dir, &slot, &unreadable) == 0)
-		release_idmap(paths, project, name, &slot);
+	if (load(path, &slot, &unreadable) == 0)
+		release_idmap(paths, &slot);
 	slot_done(&slot);
 	return fs_remove_tree(AT_FDCWD, dir, err);
 }

@@ -96,12 +96,10 @@ int start_begin(struct life *life, struct err *err)
 	if (r == 0)
 		r = berth_open(life->berth, life, &spec, &ns, err);
 	if (r == 0)
-		r = state_container_save(&s->paths, c, err); /* the addresses */
-	if (r == 0)
 		r = fill_joined(life, &spec, err);
 	if (r == 0) {
 		struct project *project = supervisor_project(s, err);
-		r = project ? service_write_etc(&s->paths, project, c, &spec, err) : -err->no;
+		r = project ? service_fill_etc(&s->paths, project, c, &spec, err) : -err->no;
 	}
 	if (r == 0)
 		r = start_process(life, &spec, &ns, err);

@@ -15,6 +15,7 @@ static const struct record anonymous_volume_record =
 	RECORD(struct anonymous_volume, anonymous_volume_fields);
 
 static const struct record_field slot_fields[] = {
+	RECORD_STR(struct slot, project),
 	RECORD_STR(struct slot, name),
 	RECORD_STR(struct slot, service),
 	RECORD_U32(struct slot, number),

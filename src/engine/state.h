@@ -10,10 +10,9 @@
  *		containers/<id>/state.json      how it is (the second half)
  *		containers/<id>/spec.json       what runs (runtime/spec.h; mode 0600)
  *		containers/<id>/upper, work     the writable layer
- *		containers/<id>/hosts, hostname, resolv.conf
- *	STAVE_ROOT/idmaps/<index>               a leased range of 65,536 host ids; holds
- *"<project>/<slot>" STAVE_RUN/projects/<project>/lock       held (flock) by the keeper
- *	STAVE_RUN/projects/<project>/control    the supervisor's socket
+ *	STAVE_ROOT/idmaps/<index>               a leased range of 65,536 host ids; another name of
+ *the slot.json that it is in as it is leased STAVE_RUN/projects/<project>/lock       held (flock)
+ *by the keeper STAVE_RUN/projects/<project>/control    the supervisor's socket
  *
  * A slot is named "<service>-<number>" ("web-2"), a one-off's "<service>-run-<8 hex>". Its key in
  *net/ is
@@ -212,19 +211,21 @@ struct anonymous_volume {
 	char *target, *volume; /* path inside, name in volume/ */
 };
 struct slot {
+	char *project;
 	char *name; /* "web-1" */
 	char *service;
 	uint32_t number;
 	struct spec_idmap idmap; /* count 0: none leased */
 	VEC(struct anonymous_volume) volumes;
+	bool stored; /* not part of the record: there is one */
 };
 void slot_done(struct slot *slot);
-/* Loads or makes the record. */
+/* Loads the record, or makes one that is not stored yet: by slot_save, or with its lease. */
 int slot_open(const struct engine_paths *paths, const char *project, const char *name,
 	      const char *service, uint32_t number, struct slot *ret, struct err *err);
-int slot_save(const struct engine_paths *paths, const char *project, const struct slot *slot,
+int slot_save(const struct engine_paths *paths, const char *project, struct slot *slot,
 	      struct err *err);
-/* Leases an id range when it has none. */
+/* Leases an id range when it has none, and stores the record. */
 int slot_lease_idmap(const struct engine_paths *paths, const char *project, struct slot *slot,
 		     struct err *err);
 /* Gives back the id range and removes the directory with its logs. Leaves volumes and network

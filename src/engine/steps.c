@@ -157,8 +157,11 @@ static int create(struct job *job, uint32_t index, struct err *err)
 	r = service_container(&context, &c, &spec, err);
 	if (r == 0) {
 		tell_warnings(s, &warnings);
-		r = state_container_create(&s->paths, c, &spec, err);
+		if (!slot.stored)
+			r = slot_save(&s->paths, s->name, &slot, err);
 	}
+	if (r == 0)
+		r = state_container_create(&s->paths, c, &spec, err);
 	slot_done(&slot);
 	if (r < 0) {
 		container_free(c);

@@ -55,7 +55,6 @@ struct launch_mount {
 	const struct spec_mount *mount;
 	int fd; /* detached tree of the source; FD_NONE for tmpfs, mqueue and files */
 	bool is_dir;
-	bool copied; /* fd is the open file itself, whose content is copied in */
 };
 
 struct launch_device {

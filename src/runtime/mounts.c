@@ -9,9 +9,6 @@
 #include <linux/magic.h>
 #include <sys/vfs.h>
 
-/* hosts files with a line for each of a project's services stay far below. */
-enum { COPIED_MAX = 16 << 20 };
-
 unsigned runtime__mount_attributes(const struct spec_mount *m)
 {
 	return (m->readonly ? MOUNT_ATTR_RDONLY : 0) | (m->nosuid ? MOUNT_ATTR_NOSUID : 0) |
@@ -118,17 +115,18 @@ static int write_file(int dir, const char *name, const struct spec_file *f, stru
 }
 
 static int bind_file(const struct launch *l, int dir, const char *name, const struct spec_file *f,
-		     struct err *err)
+		     bool readonly, struct err *err)
 {
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
-					       MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC };
+	struct mount_attr attr = { .attr_set = (readonly ? MOUNT_ATTR_RDONLY : 0) |
+					       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+					       MOUNT_ATTR_NOEXEC };
 	cleanup_fd int tree = sys_open_tree(dir, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	int r;
 
 	if (tree < 0)
 		return err_sys(err, -tree, "open '%s'", f->target);
 	if ((r = sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr)) < 0)
-		return err_sys(err, -r, "make '%s' read-only", f->target);
+		return err_sys(err, -r, "set the flags of '%s'", f->target);
 	cleanup_fd int target = open_target(l, f->target, false, err);
 	if (target < 0)
 		return target;
@@ -163,43 +161,26 @@ static int make_files(const struct launch *l, const struct spec_mount *m, size_t
 	for (size_t i = 0; i < m->files.n; i++) {
 		snprintf(name, sizeof(name), "%zu", i);
 		if ((r = write_file(tmpfs, name, &m->files.v[i], err)) < 0 ||
-		    (r = bind_file(l, tmpfs, name, &m->files.v[i], err)) < 0)
+		    (r = bind_file(l, tmpfs, name, &m->files.v[i], true, err)) < 0)
 			return r;
 	}
 	return 0;
 }
 
-/* Content of a file of ours into the image's place for it, beneath the root. */
-static int copy_file(const struct launch *l, int from, const char *path, struct err *err)
+/* Our own files lie in the private directory itself: it stays, unreachable but for them. In the
+ * writable layer they would be files and a directory more on disk for every container. */
+static int make_own(const struct launch *l, const struct spec_mount *m, size_t index,
+		    struct err *err)
 {
-	struct open_how how = {
-		.flags = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-		.mode = 0644,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	cleanup_str struct str text = STR_INIT;
-	cleanup_fd int target = open_target(l, path, false, err);
-	struct stat st;
-	int r;
-
-	if (target < 0)
-		return target;
-	cleanup_fd int to = sys_openat2(l->root, path, &how);
-	if (to < 0)
-		return err_sys(err, -to, "open '%s'", path);
-	if (fstat(to, &st) < 0 || !S_ISREG(st.st_mode))
-		return err_input(err, "'%s' of the image is not a regular file", path);
-	if ((r = fs_read_fd(from, path, COPIED_MAX, &text, err)) < 0)
-		return r;
-	r = fs_write_all(to, str_text(&text), text.len);
-	return r < 0 ? err_sys(err, -r, "write '%s'", path) : 0;
-}
-
-static int make_bind(const struct launch *l, const struct launch_mount *lm, struct err *err)
-{
-	if (lm->copied)
-		return copy_file(l, lm->fd, lm->mount->target, err);
-	return attach(l, lm->fd, lm->mount, lm->is_dir, err);
+	for (size_t i = 0; i < m->files.n; i++) {
+		char name[48];
+		int r;
+		snprintf(name, sizeof(name), "o%zu-%zu", index, i);
+		if ((r = write_file(AT_FDCWD, name, &m->files.v[i], err)) < 0 ||
+		    (r = bind_file(l, AT_FDCWD, name, &m->files.v[i], m->readonly, err)) < 0)
+			return r;
+	}
+	return 0;
 }
 
 int runtime__mounts_make(struct launch *l, struct err *err)
@@ -210,11 +191,12 @@ int runtime__mounts_make(struct launch *l, struct err *err)
 		int r = 0;
 
 		switch (m->type) {
-		case SPEC_MOUNT_BIND: r = make_bind(l, lm, err); break;
+		case SPEC_MOUNT_BIND: r = attach(l, lm->fd, m, lm->is_dir, err); break;
 		case SPEC_MOUNT_VOLUME: r = make_volume(l, lm, err); break;
 		case SPEC_MOUNT_TMPFS: r = make_tmpfs(l, m, err); break;
 		case SPEC_MOUNT_MQUEUE: r = make_mqueue(l, m, err); break;
 		case SPEC_MOUNT_FILES: r = make_files(l, m, i, err); break;
+		case SPEC_MOUNT_OWN: r = make_own(l, m, i, err); break;
 		}
 		if (r < 0)
 			return r;

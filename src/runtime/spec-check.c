@@ -75,7 +75,7 @@ static int check_mounts(const struct spec *s, struct err *err)
 {
 	for (size_t i = 0; i < s->mounts.n; i++) {
 		const struct spec_mount *m = &s->mounts.v[i];
-		bool files = m->type == SPEC_MOUNT_FILES;
+		bool files = m->type == SPEC_MOUNT_FILES || m->type == SPEC_MOUNT_OWN;
 		int r = files ? 0 : check_target(s, m, m->target, err);
 		for (size_t k = 0; r == 0 && files && k < m->files.n; k++)
 			r = check_target(s, m, m->files.v[k].target, err);

@@ -5,11 +5,13 @@
 
 _Static_assert(sizeof(enum spec_ns) == sizeof(int), "FIELD_ENUM reads an int");
 
-static const char *const mount_type_names[] = {
-	[SPEC_MOUNT_BIND] = "bind",   [SPEC_MOUNT_VOLUME] = "volume",
-	[SPEC_MOUNT_TMPFS] = "tmpfs", [SPEC_MOUNT_MQUEUE] = "mqueue",
-	[SPEC_MOUNT_FILES] = "files", NULL
-};
+static const char *const mount_type_names[] = { [SPEC_MOUNT_BIND] = "bind",
+						[SPEC_MOUNT_VOLUME] = "volume",
+						[SPEC_MOUNT_TMPFS] = "tmpfs",
+						[SPEC_MOUNT_MQUEUE] = "mqueue",
+						[SPEC_MOUNT_FILES] = "files",
+						[SPEC_MOUNT_OWN] = "own",
+						NULL };
 static const char *const ns_names[] = {
 	[SPEC_NS_PRIVATE] = "private", [SPEC_NS_HOST] = "host", [SPEC_NS_JOIN] = "join", NULL
 };

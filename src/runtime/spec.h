@@ -26,17 +26,18 @@ struct spec_idmap {
 
 enum spec_mount_type {
 	SPEC_MOUNT_BIND,   /* source: absolute host path, opened by the privileged side before
-			      anything else. A regular file right in the spec's `dir` (hosts,
-			      resolv.conf) is copied into the writable layer instead */
+			      anything else */
 	SPEC_MOUNT_VOLUME, /* like bind, of a directory of ours; with copy_up it is filled from the
 			      image when empty */
 	SPEC_MOUNT_TMPFS,
 	SPEC_MOUNT_MQUEUE,
 	SPEC_MOUNT_FILES, /* a private tmpfs holding `files`, each bound to its own target: secrets
 			     and configs */
+	SPEC_MOUNT_OWN,	  /* the same in the memory of the container's own private directory, and
+			     writable unless `readonly`: hosts, hostname, resolv.conf */
 };
 
-/* One file of a SPEC_MOUNT_FILES. */
+/* One file of a SPEC_MOUNT_FILES or SPEC_MOUNT_OWN. */
 struct spec_file {
 	char *target; /* absolute path inside */
 	char *data;   /* len bytes */

@@ -151,21 +151,6 @@ static int open_subpath(const struct spec_mount *m, struct err *err)
 	return tree < 0 ? err_sys(err, -tree, "open the subpath '%s'", m->subpath) : tree;
 }
 
-/* hosts, hostname and resolv.conf lie in the container's own directory. They are copied into its
- * writable layer: a bind would show the host's path in mountinfo. */
-static int open_own_file(const struct spec *s, const struct spec_mount *m)
-{
-	const char *name = s->layers.n ? str_after(m->source, s->dir) : NULL;
-	struct stat st;
-
-	if (m->type != SPEC_MOUNT_BIND || !name || *name != '/' || strchr(name + 1, '/'))
-		return FD_NONE;
-	cleanup_fd int fd = open(m->source, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return FD_NONE;
-	return fd_take(fd);
-}
-
 static int prepare_mount(const struct launch *l, const struct spec_mount *m, int user,
 			 struct launch_mount *ret, struct err *err)
 {
@@ -179,10 +164,6 @@ static int prepare_mount(const struct launch *l, const struct spec_mount *m, int
 
 	*ret = (struct launch_mount){ .mount = m, .fd = FD_NONE, .is_dir = true };
 	if (m->type != SPEC_MOUNT_BIND && m->type != SPEC_MOUNT_VOLUME)
-		return 0;
-	ret->fd = open_own_file(l->spec, m);
-	ret->copied = ret->fd >= 0;
-	if (ret->copied)
 		return 0;
 	cleanup_fd int tree =
 		m->subpath ? open_subpath(m, err) : clone_tree(AT_FDCWD, m->source, recursive);

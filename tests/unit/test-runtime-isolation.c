@@ -180,11 +180,11 @@ static void test_mountinfo(void **state)
 	need_root();
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		struct box *box = box_new(kinds[i]);
-		char *hosts = xasprintf("%s/hosts", box->spec.dir);
-		int fd = open(hosts, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-		assert_int_equal(fs_write_all(fd, "127.0.0.1 me\n", 13), 0);
-		close(fd);
-		box_mount(box, SPEC_MOUNT_BIND, hosts, "/etc/hosts");
+		struct spec_mount *own = box_mount(box, SPEC_MOUNT_OWN, NULL, NULL);
+		vec_push(&own->files, (struct spec_file){ .target = xstrdup("/etc/hosts"),
+							  .data = xstrdup("127.0.0.1 me\n"),
+							  .len = 13,
+							  .mode = 0644 });
 		box_run(box, "cat=/proc/self/mountinfo", "cat=/etc/hosts", NULL);
 		assert_true(output_has(box, " / / rw"));
 		box_expect(box, "127.0.0.1 me");
@@ -198,7 +198,6 @@ static void test_mountinfo(void **state)
 			if (*lines.v[k])
 				assert_true(str_ends(lines.v[k], ":/"));
 		strv_done(&lines);
-		free(hosts);
 		box_free(box);
 	}
 }

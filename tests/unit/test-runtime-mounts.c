@@ -131,11 +131,16 @@ static void test_tmpfs_and_files(void **state)
 							.data = xstrdup("a=1\n"),
 							.len = 4,
 							.mode = 0444 });
+		m = box_mount(box, SPEC_MOUNT_OWN, NULL, NULL);
+		vec_push(&m->files, (struct spec_file){ .target = xstrdup("/etc/own"),
+							.data = xstrdup("b=2\n"),
+							.len = 4,
+							.mode = 0644 });
 		box->spec.readonly_root = true;
 		box_run(box, "stat=/scratch", "statvfs=/scratch", "cat=/run/secrets/password",
 			"stat=/run/secrets/password", "cat=/etc/app.conf", "create=/etc/app.conf",
-			"create=/x", "create=/tmp/x", "create=/scratch/x", "create=/dev/shm/x",
-			"ls=/run/secrets", NULL);
+			"cat=/etc/own", "create=/etc/own", "create=/x", "create=/tmp/x",
+			"create=/scratch/x", "create=/dev/shm/x", "ls=/run/secrets", NULL);
 		assert_true(output_has(box, "stat /scratch: 40750 1000:0"));
 		assert_true(output_has(box, "nosuid noexec size 1048576") ||
 			    output_has(box, "nosuid nodev noexec size 1048576"));
@@ -143,6 +148,8 @@ static void test_tmpfs_and_files(void **state)
 		assert_true(output_has(box, "stat /run/secrets/password: 100440 1000:1001 7"));
 		box_expect(box, "a=1");
 		box_expect(box, "create /etc/app.conf: EROFS");
+		box_expect(box, "b=2");
+		box_expect(box, "create /etc/own: ok");
 		box_expect(box, "create /x: EROFS");
 		box_expect(box, "create /tmp/x: EROFS");
 		box_expect(box, "create /scratch/x: ok");

@@ -410,9 +410,9 @@ static const struct case_ cases[] = {
 	{ "a missing bind source", missing_bind,
 	  .error = "c.yaml:9: service 'web': bind source '/nowhere/at/all' does not exist" },
 	{ "tmpfs", tmpfs, "spec.mounts.0.target", "'/run'" },
-	{ "secret", secrets, "spec.mounts.3.files.0.target", "'/run/secrets/s'" },
-	{ "config", secrets, "spec.mounts.3.files.1.target", "'/etc/c.conf'" },
-	{ "its owner", secrets, "spec.mounts.3.files.1.uid", "33" },
+	{ "secret", secrets, "spec.mounts.1.files.0.target", "'/run/secrets/s'" },
+	{ "config", secrets, "spec.mounts.1.files.1.target", "'/etc/c.conf'" },
+	{ "its owner", secrets, "spec.mounts.1.files.1.uid", "33" },
 	{ "a missing secret", missing_secret,
 	  .error = "compose.yaml:5: service 'web': secret 'z' is not defined" },
 	{ "no new privileges", security, "spec.process.no_new_privs", "true" },
@@ -571,25 +571,23 @@ static void files_in_etc(void **state)
 	struct net_address *address = &container->networks.v[0].address;
 	snprintf(address->ipv4, sizeof(address->ipv4), "10.190.3.7");
 	address->prefix4 = 24;
-	assert_int_equal(state_container_create(&paths, container, &spec, &err), 0);
-	int r = service_write_etc(&paths, f.project, container, &spec, &err);
+	int r = service_fill_etc(&paths, f.project, container, &spec, &err);
 	check("etc", r == 0, "%s", err.msg);
 	static const struct {
 		const char *file, *end;
 	} wants[] = {
-		{ "hosts", "10.0.0.1\ta\n10.190.3.1\tgw\n10.190.3.7\th.example.com h\n" },
-		{ "hostname", "h.example.com\n" },
-		{ "resolv.conf", "nameserver 127.0.0.11\noptions ndots:0\n" },
+		{ SERVICE_HOSTS, "10.0.0.1\ta\n10.190.3.1\tgw\n10.190.3.7\th.example.com h\n" },
+		{ SERVICE_HOSTNAME, "h.example.com\n" },
+		{ SERVICE_RESOLV_CONF, "nameserver 127.0.0.11\noptions ndots:0\n" },
 	};
-	cleanup_free char *dir = state_container_dir(&paths, "p", container->id);
+	const struct spec_mount *own = &spec.mounts.v[spec.mounts.n - 1];
+	assert_int_equal(own->type, SPEC_MOUNT_OWN);
+	assert_int_equal(own->files.n, ARRAY_SIZE(wants));
 	for (size_t i = 0; i < ARRAY_SIZE(wants); i++) {
-		cleanup_free char *path = xasprintf("%s/%s", dir, wants[i].file);
-		cleanup_str struct str text = STR_INIT;
-		assert_int_equal(fs_read(AT_FDCWD, path, 10000, &text, &err), 0);
-		check(wants[i].file, str_ends(str_text(&text), wants[i].end), "got %s",
-		      str_text(&text));
+		const struct spec_file *file = &own->files.v[i];
+		assert_string_equal(file->target, wants[i].file);
+		check(wants[i].file, str_ends(file->data, wants[i].end), "got %s", file->data);
 	}
-	assert_int_equal(state_container_remove(&paths, container, &err), 0);
 	container_free(container);
 	unmake(&f);
 }
