@@ -66,6 +66,33 @@ pid_t proc_parent(pid_t pid)
 	return stat_field(pid, 4, &value) < 0 ? -1 : (pid_t)value;
 }
 
+enum { FAMILY_MAX = 1024 };
+
+void proc_kill_family(pid_t first)
+{
+	pid_t pids[FAMILY_MAX];
+	size_t n = 0;
+	pids[n++] = first;
+	for (size_t i = 0; i < n; i++) {
+		(void)kill(pids[i], SIGSTOP); /* gone is as good */
+		cleanup_free char *path =
+			xasprintf("/proc/%d/task/%d/children", (int)pids[i], (int)pids[i]);
+		cleanup_str struct str text = STR_INIT_MAX(64 << 10);
+		cleanup_err struct err ignored = ERR_INIT;
+		cleanup_fd int fd = fs_open(AT_FDCWD, path, O_RDONLY, 0, &ignored);
+		if (fd < 0 || fs_read_fd(fd, path, 64 << 10, &text, &ignored) < 0)
+			continue;
+		cleanup_strv struct strv words = strv_split(str_text(&text), ' ');
+		for (size_t w = 0; w < words.n && n < FAMILY_MAX; w++) {
+			int pid;
+			if (parse_int(words.v[w], 2, INT32_MAX, &pid) == 0)
+				pids[n++] = pid;
+		}
+	}
+	while (n > 0)
+		(void)kill(pids[--n], SIGKILL);
+}
+
 /* The title. With CAP_SYS_RESOURCE, and where the kernel was built for it, the kernel can be
  * pointed at a page of ours; else the text goes over the area where argv was, and as far as it must
  * over environ behind it: what is left of that stays to be read in /proc/PID/environ. */

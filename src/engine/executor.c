@@ -334,8 +334,11 @@ static void job_advance(struct job *job)
 		job->ready.n = kept;
 	}
 	if (job->cancelled) {
-		for (uint32_t i = 0; i < job->plan.steps.n; i++)
+		for (uint32_t i = 0; i < job->plan.steps.n; i++) {
 			skip(job, i);
+			if (job->steps[i].state == STEP_RUNNING)
+				steps__cancel(job, i);
+		}
 		job->waiting = false;
 	}
 	job->advancing = false;

@@ -53,6 +53,8 @@ struct job {
 int steps__run(struct job *job, uint32_t index, struct err *err);
 /* A STEP_START or STEP_STOP that is under way: the same answers for the container as it is now. */
 int steps__poll(struct job *job, uint32_t index, struct err *err);
+/* The job is cancelled: what this step is waiting for, and may do without, ends. */
+void steps__cancel(struct job *job, uint32_t index);
 /* "Creating", "Created", ...; "" for a step that people need not see. */
 const char *steps__word(const struct step *step, bool done);
 /* Removes a container that does not run: record, slot (unless kept), leases, with `volumes` its

@@ -15,7 +15,6 @@
 enum {
 	OUTPUT_MAX = 4096,
 	LOG_KEEP = 5,
-	FAMILY_MAX = 1024, /* processes of one check */
 };
 
 struct health {
@@ -170,42 +169,14 @@ static void check_exited(struct watch *w, int fd, uint32_t events, void *data)
 	}
 }
 
-/* --- killing --- */
-
-/* Stops each process before its children are listed, so that the list is whole, then kills them
- * all. Children that left the family (double fork) are the container's, as with any process there.
- */
-static void kill_family(pid_t first)
-{
-	pid_t pids[FAMILY_MAX];
-	size_t n = 0;
-	pids[n++] = first;
-	for (size_t i = 0; i < n; i++) {
-		(void)kill(pids[i], SIGSTOP); /* gone is as good */
-		cleanup_free char *path =
-			xasprintf("/proc/%d/task/%d/children", (int)pids[i], (int)pids[i]);
-		cleanup_str struct str text = STR_INIT_MAX(64 << 10);
-		cleanup_err struct err ignored = ERR_INIT;
-		cleanup_fd int fd = fs_open(AT_FDCWD, path, O_RDONLY, 0, &ignored);
-		if (fd < 0 || fs_read_fd(fd, path, 64 << 10, &text, &ignored) < 0)
-			continue;
-		cleanup_strv struct strv words = strv_split(str_text(&text), ' ');
-		for (size_t w = 0; w < words.n && n < FAMILY_MAX; w++) {
-			int pid;
-			if (parse_int(words.v[w], 2, INT32_MAX, &pid) == 0)
-				pids[n++] = pid;
-		}
-	}
-	while (n > 0)
-		(void)kill(pids[--n], SIGKILL);
-}
+/* --- its time is over --- */
 
 static void check_timeout(struct timer *t, void *data)
 {
 	struct health *h = data;
 	(void)t;
 	h->timed_out = true;
-	kill_family(h->child.pid); /* its end is noticed as any other */
+	proc_kill_family(h->child.pid); /* its end is noticed as any other */
 }
 
 /* --- the check --- */
@@ -302,7 +273,7 @@ void health_stop(struct life *life)
 		return;
 	life->health = NULL;
 	if (h->child.pid > 0) {
-		kill_family(h->child.pid);
+		proc_kill_family(h->child.pid);
 		(void)waitpid(h->child.pid, NULL, 0); /* killed: it is a matter of microseconds */
 	}
 	check_clear(h);

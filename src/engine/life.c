@@ -605,6 +605,7 @@ void life_free(struct life *life)
 	if (!life)
 		return;
 	health_stop(life);
+	hooks_end(life);
 	stdio_close(life);
 	timer_close(life->timer);
 	watch_close(life->pidfd_watch);
@@ -615,6 +616,7 @@ void life_free(struct life *life)
 	for (int i = 0; i < 3; i++)
 		fd_close(life->given_stdio[i]);
 	err_done(&life->start_error);
+	err_done(&life->hook_error);
 	container_free(life->c);
 	free(life);
 }

@@ -11,6 +11,7 @@ struct supervisor;
 struct berth;
 struct stdio;
 struct health;
+struct hooks;
 struct life;
 
 #define LIFE_EVENTS(X)                                                                             \
@@ -71,11 +72,13 @@ struct life {
 	nsec_t stop_timeout; /* of the next STOP; -1: the container's own */
 	struct stdio *io;
 	struct health *health;
-	int given_stdio[3]; /* `run`: the client's, until the start; FD_NONE: logs */
-	int console;	    /* pty master; owned, the keeper holds it too */
-	bool interactive;   /* a client has the console: its output is not ours to read */
-	size_t step;	    /* of the job at work, + 1; executor.c's */
-	bool gone;	    /* removed from disk; freed at the end of the round */
+	struct hooks *hooks;   /* while post_start or pre_stop hooks run */
+	struct err hook_error; /* of the last hooks that failed; the step takes it */
+	int given_stdio[3];    /* `run`: the client's, until the start; FD_NONE: logs */
+	int console;	       /* pty master; owned, the keeper holds it too */
+	bool interactive;      /* a client has the console: its output is not ours to read */
+	size_t step;	       /* of the job at work, + 1; executor.c's */
+	bool gone;	       /* removed from disk; freed at the end of the round */
 };
 
 /* Takes the record. */

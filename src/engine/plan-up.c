@@ -314,9 +314,12 @@ static void start_steps(struct planner *p, struct plan_entry *e)
 			r->update = plan__container_step(p, STEP_UPDATE, r->have, r->update_reason);
 		if (needs_start(p, r)) {
 			start_step(p, e, r);
-		} else if (starts_anything(p) && r->fate == FATE_KEEP && is_awaited(p, e, r)) {
-			r->start =
-				plan__container_step(p, STEP_START, r->have, "others wait for it");
+		} else if (starts_anything(p) && r->fate == FATE_KEEP &&
+			   (r->have->hooks_due || is_awaited(p, e, r))) {
+			r->start = plan__container_step(
+				p, STEP_START, r->have,
+				r->have->hooks_due ? "its post_start hooks are not through"
+						   : "others wait for it");
 			vec_push(&e->starts, r->start);
 		}
 	}

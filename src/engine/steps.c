@@ -181,13 +181,27 @@ static int create(struct job *job, uint32_t index, struct err *err)
 
 /* --- start and stop --- */
 
+/* 1: post_start hooks of this start run (still); else what came of them. */
+static int poll_hooks(struct life *life, struct err *err)
+{
+	if (!life->hooks && life->hook_error.no == 0 && life->c->hooks_due &&
+	    life->c->state == CONTAINER_RUNNING)
+		(void)hooks_begin(life, HOOK_POST_START);
+	if (life->hooks)
+		return 1;
+	return life->hook_error.no ? err_move(err, &life->hook_error) : 0;
+}
+
 static int poll_start(struct job *job, uint32_t index, struct err *err)
 {
 	struct step_run *run = &job->steps[index];
 	struct life *life = run->life;
 	if (!life)
 		return err_new(err, ERR_CONTAINER, ESRCH, "it was removed meanwhile");
-	const struct container *c = life->c;
+	struct container *c = life->c;
+	int hooks = run->begun ? poll_hooks(life, err) : 0;
+	if (hooks != 0)
+		return hooks;
 	switch (c->state) {
 	case CONTAINER_STARTING: return 1;
 	case CONTAINER_STOPPING: return run->begun && job->cancelled ? 0 : 1;
@@ -198,6 +212,7 @@ static int poll_start(struct job *job, uint32_t index, struct err *err)
 	}
 	if (!run->begun) {
 		run->begun = true;
+		c->hooks_due = !c->oneoff;
 		int r = life_event(life, LIFE_START, err);
 		return r < 0 ? err_wrap(err, "cannot start container '%s'", c->name)
 			     : poll_start(job, index, err);
@@ -220,6 +235,7 @@ static int start(struct job *job, uint32_t index, struct err *err)
 	run->begun = state == CONTAINER_RUNNING || state == CONTAINER_STARTING;
 	if (state == CONTAINER_BACKOFF || state == CONTAINER_PAUSED) {
 		run->begun = true;
+		run->life->c->hooks_due = state == CONTAINER_BACKOFF;
 		int r = life_event(run->life, LIFE_START, err);
 		if (r < 0)
 			return err_wrap(err, "cannot start container '%s'", run->life->c->name);
@@ -230,11 +246,31 @@ static int start(struct job *job, uint32_t index, struct err *err)
 	return r;
 }
 
+/* After its pre_stop hooks, whatever came of them: one that fails must not make a container that
+ * cannot be stopped. */
+static int stop_now(struct job *job, uint32_t index, struct err *err)
+{
+	struct life *life = job->steps[index].life;
+	job->steps[index].begun = true;
+	if (life->hook_error.no)
+		event_warning(job->s, "%s; container '%s' is stopped all the same",
+			      life->hook_error.msg, life->c->name);
+	err_done(&life->hook_error);
+	life->stop_timeout = job->plan.steps.v[index].timeout;
+	int r = life_event(life, LIFE_STOP, err);
+	return r < 0 ? r : container_is_up(life->c->state);
+}
+
 static int poll_stop(struct job *job, uint32_t index, struct err *err)
 {
-	(void)err;
 	struct life *life = job->steps[index].life;
-	return life && container_is_up(life->c->state) ? 1 : 0;
+	if (!life)
+		return 0;
+	if (life->hooks)
+		return 1;
+	if (!job->steps[index].begun)
+		return stop_now(job, index, err);
+	return container_is_up(life->c->state) ? 1 : 0;
 }
 
 static int stop(struct job *job, uint32_t index, struct err *err)
@@ -244,10 +280,17 @@ static int stop(struct job *job, uint32_t index, struct err *err)
 	run->life = step_life(job, step);
 	if (!run->life)
 		return 0;
-	run->begun = true;
-	run->life->stop_timeout = step->timeout;
-	int r = life_event(run->life, LIFE_STOP, err);
-	return r < 0 ? r : poll_stop(job, index, err);
+	hooks_end(run->life); /* those of a start that was given up */
+	if (run->life->c->state == CONTAINER_RUNNING)
+		(void)hooks_begin(run->life, HOOK_PRE_STOP);
+	return poll_stop(job, index, err);
+}
+
+void steps__cancel(struct job *job, uint32_t index)
+{
+	struct life *life = job->steps[index].life;
+	if (life && life->hooks)
+		hooks_abort(life);
 }
 
 /* --- update and remove --- */

@@ -196,6 +196,17 @@ int publish_check(struct supervisor *s, const struct container *c, struct err *e
 void health_start(struct life *life); /* at STARTED and after adoption */
 void health_stop(struct life *life);  /* no further checks; kills one that runs */
 
+/* --- hook.c: commands in a container after its start and before its stop --- */
+
+enum hook_kind { HOOK_POST_START, HOOK_PRE_STOP };
+/* Begins the container's hooks of that kind, one after the other until one fails. 1: they run
+ * (life->hooks; when they are through job_container_changed is called, and life->hook_error says
+ * what failed); 0: there are none. */
+int hooks_begin(struct life *life, enum hook_kind kind);
+/* Kills the one that runs: it fails as one that was killed, and no further one begins. */
+void hooks_abort(struct life *life);
+void hooks_end(struct life *life); /* the same, at once and without a word */
+
 /* --- executor.c --- */
 
 struct job_request {

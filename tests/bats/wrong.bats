@@ -204,12 +204,12 @@ fails() {
 	    image: test
 	    command: sleep 1000
 	    gpus: all
-	    post_start: [{ command: "true" }]
+	    credential_spec: { file: spec.json }
 	E
 	run --separate-stderr stave up -d
 	[ "$status" -eq 0 ]
 	[ "$(grep -c "compose.yaml:5: 'services.web.gpus'" <<<"$stderr")" = 1 ] || { echo "$stderr"; false; }
-	[ "$(grep -c "compose.yaml:6: 'services.web.post_start'" <<<"$stderr")" = 1 ]
+	[ "$(grep -c "compose.yaml:6: 'services.web.credential_spec'" <<<"$stderr")" = 1 ]
 	run --separate-stderr stave config
 	[[ "$stderr" != *"gpus"* ]]
 	stave down -t 0
