@@ -70,7 +70,12 @@ void str_add(struct str *s, const char *text)
 
 void str_addc(struct str *s, char c)
 {
-	str_addn(s, &c, 1);
+	if (s->len + 1 >= s->cap || s->overflow) {
+		str_addn(s, &c, 1);
+		return;
+	}
+	s->data[s->len++] = c; /* within cap is within max */
+	s->data[s->len] = '\0';
 }
 
 void str_addf(struct str *s, const char *format, ...)

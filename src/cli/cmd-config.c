@@ -168,10 +168,11 @@ static int print_document(struct compose_result *r, const struct config_args *o,
 	cleanup_json json_t *full = compose_to_json(r);
 	cleanup_json json_t *document =
 		yaml && !o->no_interpolate ? config_for_yaml(full) : json_incref(full);
-	cleanup_free char *text = config_text(document, yaml, !o->no_interpolate);
-	if (o->output)
+	if (o->output) {
+		cleanup_free char *text = config_text(document, yaml, !o->no_interpolate);
 		return fs_write_atomic(AT_FDCWD, o->output, text, strlen(text), 0644, 0, err);
-	fputs(text, stdout);
+	}
+	config_print(document, yaml, !o->no_interpolate, stdout);
 	if (!yaml)
 		fputc('\n', stdout);
 	return 0;

@@ -1,6 +1,8 @@
 #include "compose/config.h"
 
+#include "compose/json-write.h"
 #include "compose/model.h"
+#include "compose/output.h"
 #include "compose/template.h"
 #include "compose/yaml-write.h"
 
@@ -161,24 +163,49 @@ json_t *config_for_yaml(const json_t *document)
 	return copy;
 }
 
+static void add_doubled(struct str *out, const char *text)
+{
+	for (const char *dollar; (dollar = strchr(text, '$')); text = dollar + 1) {
+		str_addn(out, text, dollar - text);
+		str_add(out, "$$");
+	}
+	str_add(out, text);
+}
+
+static void write_document(const json_t *document, bool yaml, bool escape, struct str *out,
+			   void (*flush)(struct str *out, void *data), void *data)
+{
+	if (!yaml) {
+		cleanup_json json_t *sorted = json_is_object(document)
+						      ? output_sorted((json_t *)document)
+						      : json_incref((json_t *)document);
+		json_write_text(sorted, escape ? JSON_WRITE_DOLLARS : 0, out, flush, data);
+		return;
+	}
+	cleanup_free char *text = yaml_write(document);
+	if (escape)
+		add_doubled(out, text);
+	else
+		str_add(out, text);
+	if (flush)
+		flush(out, data);
+}
+
 char *config_text(const json_t *document, bool yaml, bool escape)
 {
-	cleanup_free char *text =
-		yaml ? yaml_write(document)
-		     : json_dumps(document, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY |
-						    JSON_REAL_PRECISION(15));
-	if (!escape)
-		return ptr_take(text);
-	struct str out = STR_INIT;
-	out.max = SIZE_MAX / 4;
-	for (const char *p = text, *dollar;; p = dollar + 1) {
-		dollar = strchr(p, '$');
-		if (!dollar) {
-			str_add(&out, p);
-			break;
-		}
-		str_addn(&out, p, dollar - p);
-		str_add(&out, "$$");
-	}
+	struct str out = { .max = SIZE_MAX / 4 };
+	write_document(document, yaml, escape, &out, NULL, NULL);
 	return str_take(&out);
+}
+
+static void flush(struct str *out, void *data)
+{
+	fwrite(str_text(out), 1, out->len, data);
+	str_clear(out);
+}
+
+void config_print(const json_t *document, bool yaml, bool escape, FILE *file)
+{
+	cleanup_str struct str out = { .max = SIZE_MAX / 4 };
+	write_document(document, yaml, escape, &out, flush, file);
 }

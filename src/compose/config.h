@@ -4,6 +4,8 @@
 
 #include "compose/compose.h"
 
+#include <stdio.h>
+
 /* Keys of a section ("services", "volumes", "networks", "models"), sorted; appended to out. Works
  * without interpolation too. */
 void config_names(const struct compose_result *result, const char *section, struct strv *out);
@@ -28,5 +30,7 @@ json_t *config_for_yaml(const json_t *document);
 /* A document as JSON (indented) or YAML text; owned. With escape, a dollar sign is doubled, so that
  * the text can be read as a Compose file again. */
 char *config_text(const json_t *document, bool yaml, bool escape);
+/* The same, written to the file as it is made. */
+void config_print(const json_t *document, bool yaml, bool escape, FILE *file);
 
 #endif

@@ -57,6 +57,7 @@ static struct node *load_base(struct extending *x, const char *path, const char 
 		if (!m->options->no_interpolate)
 			pass_interpolate(m, *doc, &root_shape, NULL);
 		tree = load_apply(m, tree, *doc, &resets, path);
+		pass_unique(m, tree);
 		resets_done(&resets);
 	}
 	if (tree && pass_canonical(m, tree, m->options->no_interpolate) == 0)

@@ -163,6 +163,18 @@ struct node *node_map(struct arena *a, struct where where)
 	return node_new(a, NODE_MAP, where);
 }
 
+struct node *node_shallow(struct arena *a, const struct node *map)
+{
+	struct node *c = arena_take(a, sizeof(*c));
+	*c = *map;
+	c->cap = map->n;
+	c->index = NULL;
+	c->index_size = 0;
+	c->entries = arena_take(a, map->n * sizeof(*c->entries));
+	memcpy(c->entries, map->entries, map->n * sizeof(*c->entries));
+	return c;
+}
+
 struct node *node_clone_within(struct arena *a, const struct node *n, size_t *budget)
 {
 	if (*budget == 0)
@@ -286,7 +298,7 @@ struct node *map_at(const struct node *map, const char *key)
 /* Room for one more in an array that doubles; the old one stays behind in the arena. */
 static void *grown(struct arena *a, const void *array, uint32_t n, uint32_t *cap, size_t size)
 {
-	*cap = n < 4 ? 4 : n * 2;
+	*cap = n < 4 ? 4 : n < 8 ? n * 2 : n + n / 2;
 	void *fresh = arena_take(a, *cap * size);
 	if (n)
 		memcpy(fresh, array, n * size);

@@ -80,6 +80,8 @@ struct node *node_string(struct arena *a, const char *text, struct where where);
 struct node *node_string_n(struct arena *a, const char *text, size_t len, struct where where);
 struct node *node_list(struct arena *a, struct where where);
 struct node *node_map(struct arena *a, struct where where);
+/* A copy of a map whose values are the same nodes. */
+struct node *node_shallow(struct arena *a, const struct node *map);
 /* A copy whose maps and lists are its own; texts are shared. */
 struct node *node_clone(struct arena *a, const struct node *n);
 /* The same for at most *budget nodes, which it counts down; NULL when that does not do. */

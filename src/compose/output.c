@@ -41,7 +41,9 @@ static void remember(struct printer *p, struct where where)
 static size_t enter(struct printer *p, const char *name)
 {
 	size_t before = p->path.len;
-	str_addf(&p->path, "%s%s", before ? "." : "", name);
+	if (before)
+		str_addc(&p->path, '.');
+	str_add(&p->path, name);
 	return before;
 }
 
@@ -52,25 +54,47 @@ static void leave(struct printer *p, size_t before)
 		p->path.data[before] = '\0';
 }
 
+struct pair {
+	const char *key;
+	json_t *value;
+};
+
+static int by_key(const void *a, const void *b)
+{
+	return strcmp(((const struct pair *)a)->key, ((const struct pair *)b)->key);
+}
+
+static bool is_sorted(json_t *map)
+{
+	const char *last = NULL;
+	for (void *i = json_object_iter(map); i; i = json_object_iter_next(map, i)) {
+		const char *key = json_object_iter_key(i);
+		if (last && strcmp(last, key) > 0)
+			return false;
+		last = key;
+	}
+	return true;
+}
+
 json_t *output_sorted(json_t *map)
 {
-	struct strv names cleanup(strv_done) = { 0 };
+	if (is_sorted(map))
+		return json_incref(map);
+	VEC(struct pair) pairs = { 0 };
 	const char *name;
-	json_t *value;
+	json_t *value, *out = json_object();
 	json_object_foreach(map, name, value)
-		strv_add(&names, name);
-	strv_sort(&names);
-	json_t *out = json_object();
-	for (size_t i = 0; i < names.n; i++)
-		json_object_set_nocheck(out, names.v[i], json_object_get(map, names.v[i]));
+		vec_push(&pairs, (struct pair){ name, value });
+	qsort(pairs.v, pairs.n, sizeof(*pairs.v), by_key);
+	vec_each(p, &pairs)
+		json_object_set_nocheck(out, p->key, p->value);
+	vec_done(&pairs);
 	return out;
 }
 
 /* The same, taking the old one. */
 static json_t *in_order(json_t *map)
 {
-	if (json_object_size(map) < 2)
-		return map;
 	json_t *out = output_sorted(map);
 	json_decref(map);
 	return out;

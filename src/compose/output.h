@@ -12,7 +12,8 @@
 json_t *output_object(struct compose_model *m, const struct node *map, const struct shape *shape,
 		      const char *path, json_t *places);
 
-/* A new object with the members of `map` in order of their names. */
+/* The members of `map` in order of their names: a new object, or another reference to the map
+ * itself when they stand so already. */
 json_t *output_sorted(json_t *map);
 
 #endif

@@ -100,30 +100,27 @@ static void unknown_key(struct check *c, const struct entry *e, const struct sha
 		 *in ? "in " : "at the top level", in);
 }
 
-static bool name_fits(const char *name, unsigned flags)
+static bool name_fits(const char *name)
 {
-	if (!*name)
-		return false;
-	for (const char *p = name; *p; p++) {
-		unsigned char ch = *p;
-		if (flags & SHAPE_NAMES && !isalnum(ch) && !strchr("._-", ch))
-			return false;
-	}
-	return true;
+	while (isalnum((unsigned char)*name) || (*name && strchr("._-", *name)))
+		name++;
+	return !*name;
 }
 
 static void check_name(struct check *c, const struct entry *e, const struct shape *s,
 		       const struct trail *trail)
 {
 	struct trail at = { trail, e->key, 0 };
-	char *path = trail_text(c->m->arena, &at);
-	if (s->flags & SHAPE_NAMES && !name_fits(e->key, s->flags))
-		complain(c->m, e->where, path,
-			 "'%s' is not a name: letters, digits, '.', '_' and '-' only", e->key);
+	const char *wrong = NULL;
+	if (!*e->key)
+		wrong = "it is empty";
+	else if (s->flags & SHAPE_NAMES && !name_fits(e->key))
+		wrong = "letters, digits, '.', '_' and '-' only";
 	else if (s->flags & SHAPE_NAMES && strspn(e->key, ".") == strlen(e->key))
-		complain(c->m, e->where, path, "'%s' is not a name: it has only dots", e->key);
-	else if (!*e->key)
-		complain(c->m, e->where, path, "a key without a name");
+		wrong = "it has only dots";
+	if (wrong)
+		complain(c->m, e->where, trail_text(c->m->arena, &at), "'%s' is not a name: %s",
+			 e->key, wrong);
 }
 
 static void check_node(struct check *c, const struct node *n, const struct shape *s,

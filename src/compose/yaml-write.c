@@ -101,21 +101,25 @@ static void text(struct writer *w, const char *s, size_t len, int indent)
 
 static void value(struct writer *w, const json_t *j, int indent, bool in_list);
 
+static void line(struct writer *w, int indent)
+{
+	if (w->out.len)
+		str_addc(&w->out, '\n');
+	for (; indent > 0; indent -= 2)
+		str_addn(&w->out, "  ", 2);
+}
+
 static void map(struct writer *w, const json_t *j, int indent, bool in_list)
 {
-	struct strv keys = { 0 };
-	const char *key;
-	json_t *item;
-	json_object_foreach((json_t *)j, key, item)
-		strv_add(&keys, key);
-	for (size_t i = 0; i < keys.n; i++) {
-		if (i > 0 || !in_list)
-			str_addf(&w->out, "%s%*s", w->out.len ? "\n" : "", indent, "");
-		text(w, keys.v[i], strlen(keys.v[i]), indent + 2);
+	json_t *object = (json_t *)j;
+	for (void *i = json_object_iter(object); i; i = json_object_iter_next(object, i)) {
+		if (!in_list)
+			line(w, indent);
+		in_list = false;
+		text(w, json_object_iter_key(i), json_object_iter_key_len(i), indent + 2);
 		str_addc(&w->out, ':');
-		value(w, json_object_get(j, keys.v[i]), indent + 2, false);
+		value(w, json_object_iter_value(i), indent + 2, false);
 	}
-	strv_done(&keys);
 }
 
 static void list(struct writer *w, const json_t *j, int indent)
@@ -123,7 +127,8 @@ static void list(struct writer *w, const json_t *j, int indent)
 	size_t i;
 	json_t *item;
 	json_array_foreach((json_t *)j, i, item) {
-		str_addf(&w->out, "\n%*s-", indent, "");
+		line(w, indent);
+		str_addc(&w->out, '-');
 		value(w, item, indent + 2, true);
 	}
 }

@@ -7,19 +7,27 @@
 #include <fcntl.h>
 #include <libfyaml.h>
 
+enum { OPEN_ENTRIES = 24, KEYS_KEPT = 1000 };
+
 struct level {
 	struct node *node;
 	const char *key; /* of a map, when its value is awaited */
 	struct where key_where;
 	const char *anchor; /* set when the value is complete */
+	/* What the node holds until it is complete and its size known. */
+	union {
+		struct entry entries[OPEN_ENTRIES];
+		struct node *items[OPEN_ENTRIES];
+	};
 };
 
 struct reader {
 	struct compose_model *m;
 	uint16_t file;
-	struct level levels[YAML_DEPTH_MAX + 1];
+	struct level *levels; /* YAML_DEPTH_MAX of them */
 	size_t depth;
 	struct node *root;
+	struct map keys;    /* texts of keys, once each */
 	struct map anchors; /* name -> struct node *; NULL value: still open */
 	size_t aliased;
 	bool stop;
@@ -122,8 +130,41 @@ static enum node_tag merge_tag(const char *tag)
 					    : TAG_NONE;
 }
 
+/* A short plain scalar in the place of a key that can only be text needs no node. */
+static bool read_key(struct reader *r, struct fy_event *event)
+{
+	struct fy_token *token = event->scalar.value;
+	struct level *top = r->depth ? &r->levels[r->depth - 1] : NULL;
+	if (!top || top->node->kind != NODE_MAP || top->key || !token || event->scalar.tag ||
+	    event->scalar.anchor || fy_token_scalar_style(token) != FYSS_PLAIN ||
+	    top->node->n >= YAML_ENTRIES_MAX)
+		return false;
+	char text[64];
+	size_t len;
+	const char *written = fy_token_get_text(token, &len);
+	if (!written || !len || len >= sizeof(text) || memchr(written, '\0', len))
+		return false;
+	memcpy(text, written, len);
+	text[len] = '\0';
+	const char *known = map_get(&r->keys, text);
+	if (!known) {
+		struct where where = value_where(r, event, 0);
+		if (yaml_scalar(r->m->arena, text, len, true, "", where)->kind != NODE_STRING ||
+		    !str_utf8(text, len, false))
+			return false;
+		known = arena_strndup(r->m->arena, text, len);
+		if (r->keys.live < KEYS_KEPT)
+			map_set(&r->keys, text, (void *)known);
+	}
+	top->key = known;
+	top->key_where = value_where(r, event, 0);
+	return true;
+}
+
 static int read_scalar(struct reader *r, struct fy_event *event)
 {
+	if (read_key(r, event))
+		return 0;
 	struct fy_token *token = event->scalar.value;
 	enum fy_scalar_style style = token ? fy_token_scalar_style(token) : FYSS_PLAIN;
 	bool quotes = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
@@ -160,8 +201,35 @@ static int open_level(struct reader *r, struct node *n, struct fy_token *anchor,
 	const char *name = token_text(r, anchor);
 	if (name)
 		map_set(&r->anchors, name, NULL);
-	r->levels[r->depth++] = (struct level){ .node = n, .anchor = name };
+	struct level *level = &r->levels[r->depth++];
+	level->node = n;
+	level->anchor = name;
+	level->key = NULL;
+	n->cap = OPEN_ENTRIES;
+	if (n->kind == NODE_MAP)
+		n->entries = level->entries;
+	else
+		n->items = level->items;
 	return 0;
+}
+
+/* Moves what a node holds out of its level, into a piece of memory of the right size. */
+static void settle(struct reader *r, struct level *level)
+{
+	struct node *n = level->node;
+	size_t size = n->kind == NODE_MAP ? n->n * sizeof(*n->entries) : n->n * sizeof(*n->items);
+	if (n->kind == NODE_MAP ? n->entries != level->entries : n->items != level->items)
+		return;
+	void *own = NULL;
+	if (size) {
+		own = arena_alloc(r->m->arena, size);
+		memcpy(own, level->entries, size);
+	}
+	n->cap = n->n;
+	if (n->kind == NODE_MAP)
+		n->entries = own;
+	else
+		n->items = own;
 }
 
 static int merge_into(struct reader *r, struct node *map, const struct node *from,
@@ -194,11 +262,12 @@ static int apply_merge_key(struct reader *r, struct node *map)
 
 static int close_level(struct reader *r)
 {
-	struct level top = r->levels[--r->depth];
-	if (top.node->kind == NODE_MAP && apply_merge_key(r, top.node) < 0)
+	struct level *top = &r->levels[--r->depth];
+	if (top->node->kind == NODE_MAP && apply_merge_key(r, top->node) < 0)
 		return -1;
-	keep_anchor(r, top.anchor, top.node);
-	return place_value(r, top.node);
+	settle(r, top);
+	keep_anchor(r, top->anchor, top->node);
+	return place_value(r, top->node);
 }
 
 static int read_alias(struct reader *r, struct fy_event *event)
@@ -292,6 +361,7 @@ int yaml_load(struct compose_model *m, uint16_t file, struct node *docs)
 	};
 	struct fy_parser *parser = fy_parser_create(&cfg);
 	struct reader r = { .m = m, .file = file };
+	r.levels = xmalloc(YAML_DEPTH_MAX * sizeof(*r.levels));
 	if (!parser || fy_parser_set_string(parser, s->text, s->len) != 0)
 		report_syntax(&r, diag);
 	else {
@@ -304,6 +374,8 @@ int yaml_load(struct compose_model *m, uint16_t file, struct node *docs)
 			report_syntax(&r, diag);
 	}
 	map_done(&r.anchors);
+	map_done(&r.keys);
+	free(r.levels);
 	if (parser)
 		fy_parser_destroy(parser);
 	fy_diag_destroy(diag);
