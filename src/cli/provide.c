@@ -106,13 +106,40 @@ int provide_push(struct image_store *store, struct progress *p, const char *name
 
 /* --- when --- */
 
+static const nsec_t day = 24 * 3600 * NSEC_PER_SEC;
+
+/* "2w3d12h30m": Compose counts days and weeks, too, which other durations do not have. */
+static int parse_period(const char *s, nsec_t *ret)
+{
+	static const struct {
+		char unit;
+		nsec_t ns;
+	} units[] = {
+		{ 'w', 7 * day },	    { 'd', day },	   { 'h', 3600 * NSEC_PER_SEC },
+		{ 'm', 60 * NSEC_PER_SEC }, { 's', NSEC_PER_SEC },
+	};
+	nsec_t sum = 0;
+	if (!*s)
+		return -EINVAL;
+	while (*s) {
+		size_t digits = strspn(s, "0123456789"), u = 0;
+		cleanup_free char *text = xstrndup(s, digits);
+		int64_t n;
+		while (u < ARRAY_SIZE(units) && units[u].unit != s[digits])
+			u++;
+		if (u == ARRAY_SIZE(units) || parse_i64(text, 0, 36500, &n) < 0)
+			return -EINVAL;
+		sum += n * units[u].ns;
+		s += digits + 1;
+	}
+	*ret = sum;
+	return 0;
+}
+
 /* How old a pulled image may get; NSEC_NEVER: the policy is not about age. */
 static int policy_age(const char *policy, nsec_t *ret, struct err *err)
 {
-	static const nsec_t day = 24 * 3600 * NSEC_PER_SEC;
 	const char *every = str_after(policy, "every_");
-	cleanup_free char *text = NULL;
-	int64_t n;
 	*ret = NSEC_NEVER;
 	if (str_eq(policy, "daily"))
 		*ret = day;
@@ -120,12 +147,7 @@ static int policy_age(const char *policy, nsec_t *ret, struct err *err)
 		*ret = 7 * day;
 	if (!every)
 		return 0;
-	/* Compose counts days and weeks, too, which durations do not have. */
-	size_t len = strlen(every);
-	text = xstrndup(every, len ? len - 1 : 0);
-	if (len && strchr("dw", every[len - 1]) && parse_i64(text, 1, 36500, &n) == 0)
-		*ret = n * (every[len - 1] == 'd' ? day : 7 * day);
-	else if (parse_duration(every, ret) < 0)
+	if (parse_period(every, ret) < 0 && parse_duration(every, ret) < 0)
 		return err_input(err, "pull_policy '%.64s': '%.64s' is not a duration", policy,
 				 every);
 	return 0;

@@ -223,6 +223,26 @@ static int ask_helper(const char *name, const char *key, char **user, char **sec
 	return 0;
 }
 
+/* Old configs have "https://registry.example.com/v1/" where newer ones have the host. */
+static const json_t *find_auth(const json_t *config, const char *registry)
+{
+	json_t *auths = json_object_get(config, "auths"), *value;
+	const json_t *entry = json_object_get(auths, config_key(registry));
+	const char *key;
+
+	if (entry || str_eq(registry, "docker.io"))
+		return entry;
+	json_object_foreach(auths, key, value) {
+		const char *host = strstr(key, "://");
+
+		host = host ? host + strlen("://") : key;
+		if (strcspn(host, "/") == strlen(registry) &&
+		    strncmp(host, registry, strlen(registry)) == 0)
+			return value;
+	}
+	return NULL;
+}
+
 int image__credentials(const char *registry, char **ret_user, char **ret_secret, struct err *err)
 {
 	const char *key = config_key(registry), *helper;
@@ -240,7 +260,12 @@ int image__credentials(const char *registry, char **ret_user, char **ret_secret,
 		if (r < 0 || *ret_user)
 			return r;
 	}
-	entry = json_object_get(json_object_get(config, "auths"), key);
+	entry = find_auth(config, registry);
+	if (json_str(entry, "identitytoken", NULL)) {
+		*ret_user = xstrdup(IMAGE_IDENTITY_TOKEN);
+		*ret_secret = xstrdup(json_str(entry, "identitytoken", ""));
+		return 0;
+	}
 	if (json_str(entry, "auth", NULL) &&
 	    decode_auth(json_str(entry, "auth", ""), ret_user, ret_secret) < 0)
 		return err_input(err, "the stored login for '%s' is damaged; log in again",

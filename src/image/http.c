@@ -6,12 +6,6 @@
 
 #include <stdio.h>
 
-static bool is_loopback(const char *host)
-{
-	return str_eq(host, "localhost") || str_starts(host, "localhost:") ||
-	       str_starts(host, "127.") || str_starts(host, "[::1]");
-}
-
 static size_t discard(char *data, size_t size, size_t n, void *user)
 {
 	(void)data;
@@ -19,7 +13,7 @@ static size_t discard(char *data, size_t size, size_t n, void *user)
 	return size * n;
 }
 
-/* TLS, or, on loopback, plain when the other side does not speak it. */
+/* TLS, or, where that is allowed, plain when the other side does not speak it. */
 static int choose_scheme(struct http *h, struct err *err)
 {
 	const char *name = str_eq(h->host, "docker.io") ? "registry-1.docker.io" : h->host;
@@ -27,7 +21,7 @@ static int choose_scheme(struct http *h, struct err *err)
 	CURLcode c;
 
 	h->base = xasprintf("https://%s", name);
-	if (!h->loopback)
+	if (!h->insecure)
 		return 0;
 	image__transfer_options(h, h->easy);
 	curl_easy_setopt(h->easy, CURLOPT_URL, url);
@@ -36,6 +30,7 @@ static int choose_scheme(struct http *h, struct err *err)
 	if (c == CURLE_COULDNT_CONNECT)
 		return err_new(err, ERR_NETWORK, ECONNREFUSED, "registry '%s': %s", h->host,
 			       h->error[0] ? h->error : curl_easy_strerror(c));
+	h->reached = c == CURLE_OK;
 	if (c != CURLE_OK) {
 		free(h->base);
 		h->base = xasprintf("http://%s", name);
@@ -43,25 +38,72 @@ static int choose_scheme(struct http *h, struct err *err)
 	return 0;
 }
 
-int image__http_open(const char *host, struct http **ret, struct err *err)
+/* A client of `host` as the settings want it; without a base yet. */
+static int make(const char *host, struct http **ret, struct err *err)
 {
 	static bool ready;
 	cleanup(image__http_free_cleanup) struct http *h = new0(struct http);
+	cleanup_registry_settings struct registry_settings settings = { 0 };
 	int r;
 
 	if (!ready && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return err_new(err, ERR_INTERNAL, EIO, "libcurl cannot be used");
 	ready = true;
+	r = image__registry_settings(host, &settings, err);
+	if (r == 0)
+		r = image__registry_certs(host, &h->certs, err);
+	if (r < 0)
+		return r;
 	h->host = xstrdup(host);
-	h->loopback = is_loopback(host);
+	h->prefix = xstrdup("");
+	h->direct = image__registry_loopback(host);
+	h->insecure = h->direct || settings.insecure;
+	h->timeout_s = settings.timeout_s;
+	h->tries = HTTP_TRIES;
 	h->easy = curl_easy_init();
 	if (!h->easy)
 		return err_new(err, ERR_INTERNAL, ENOMEM, "no memory for a connection");
-	r = choose_scheme(h, err);
-	if (r < 0)
-		return r;
 	*ret = ptr_take(h);
 	return 0;
+}
+
+int image__http_open(const char *host, struct http **ret, struct err *err)
+{
+	cleanup(image__http_free_cleanup) struct http *h = NULL;
+	int r = make(host, &h, err);
+
+	if (r == 0)
+		r = choose_scheme(h, err);
+	if (r == 0)
+		*ret = ptr_take(h);
+	return r;
+}
+
+int image__http_open_mirror(const char *url, struct http **ret, struct err *err)
+{
+	cleanup(image__http_free_cleanup) struct http *h = NULL;
+	const char *at = strstr(url, "://") + strlen("://");
+	cleanup_free char *host = xstrndup(at, strcspn(at, "/"));
+	const char *prefix = at + strlen(host);
+	int r = make(host, &h, err);
+
+	if (r < 0)
+		return r;
+	h->base = xstrndup(url, (size_t)(prefix - url));
+	/* Who writes http:// means it. */
+	h->insecure = h->insecure || str_starts(url, "http://");
+	h->tries = HTTP_MIRROR_TRIES;
+	if (*prefix) {
+		free(h->prefix);
+		h->prefix = xasprintf("%s/", prefix + 1);
+	}
+	*ret = ptr_take(h);
+	return 0;
+}
+
+char *image__http_repository(const struct http *h, const char *repository)
+{
+	return xasprintf("%s%s", h->prefix, repository);
 }
 
 struct http *image__http_clone(const struct http *h)
@@ -78,7 +120,15 @@ struct http *image__http_clone(const struct http *h)
 	c->user = xstrdup(h->user);
 	c->secret = xstrdup(h->secret);
 	c->credentials_asked = h->credentials_asked;
-	c->loopback = h->loopback;
+	c->prefix = xstrdup(h->prefix);
+	str_addn(&c->certs.authorities, str_text(&h->certs.authorities), h->certs.authorities.len);
+	c->certs.cert = xstrdup(h->certs.cert);
+	c->certs.key = xstrdup(h->certs.key);
+	c->timeout_s = h->timeout_s;
+	c->tries = h->tries;
+	c->insecure = h->insecure;
+	c->direct = h->direct;
+	c->reached = h->reached;
 	return c;
 }
 
@@ -90,6 +140,8 @@ void image__http_free(struct http *h)
 		curl_easy_cleanup(h->easy);
 	free(h->host);
 	free(h->base);
+	free(h->prefix);
+	image__registry_certs_done(&h->certs);
 	free(h->scope);
 	free(h->authorization);
 	free(h->user);
@@ -166,7 +218,7 @@ int image__http_do(struct http *h, const struct http_request *request, struct ht
 			if (again)
 				continue;
 		}
-		if (image__may_pass(c, response.status) && attempt < HTTP_TRIES) {
+		if (image__may_pass(h, c, response.status) && attempt < h->tries) {
 			image__back_off(attempt, a.retry_after);
 			continue;
 		}

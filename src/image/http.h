@@ -22,13 +22,19 @@ int image__challenge_parse(const char *header, struct challenge *ret, struct err
 /* What is known of the user at a registry: from $DOCKER_CONFIG/config.json, its credential helpers
  * and stores. Both NULL when nothing is. Forks for a helper. Owned. */
 int image__credentials(const char *registry, char **ret_user, char **ret_secret, struct err *err);
+/* The user whose secret is an identity token (OAuth's refresh token), as Docker writes it. */
+#define IMAGE_IDENTITY_TOKEN "<token>"
 char *image__base64(const void *data, size_t len); /* owned */
 
 /* --- http.c: documents --- */
 struct http;
 /* `host` as in a reference ("docker.io", "localhost:5000"). Finds out whether it speaks TLS: a
- * loopback host may not. */
+ * loopback or insecure host may not. */
 int image__http_open(const char *host, struct http **ret, struct err *err);
+/* A mirror instead, as "http[s]://HOST[:PORT][/PREFIX]". It is asked less patiently. */
+int image__http_open_mirror(const char *url, struct http **ret, struct err *err);
+/* What a repository is called there, behind a mirror's prefix. Owned. */
+char *image__http_repository(const struct http *h, const char *repository);
 /* The same registry and authorisation on connections of its own: for a child process. */
 struct http *image__http_clone(const struct http *h);
 void image__http_free(struct http *h);
@@ -62,10 +68,11 @@ int image__http_do(struct http *h, const struct http_request *request, struct ht
 int image__http_fail(const struct http_response *r, struct err *err, const char *what);
 
 /* --- stream.c --- */
-/* A body that is read as a stream, going on with a range where the connection broke. */
+/* A body of `size` bytes that is read as a stream from `offset` on, going on with a range where the
+ * connection broke or the server stopped too early. */
 struct http_stream;
-int image__http_stream(struct http *h, const char *path, uint64_t offset, struct http_stream **ret,
-		       struct err *err);
+int image__http_stream(struct http *h, const char *path, uint64_t offset, uint64_t size,
+		       struct http_stream **ret, struct err *err);
 /* At most size bytes; 0 at the end. */
 ssize_t image__http_read(struct http_stream *s, void *buf, size_t size, struct err *err);
 void image__http_stream_free(struct http_stream *s);

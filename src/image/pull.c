@@ -2,7 +2,9 @@
  * inflates and unpacks at once. A download that is cut off stays in blobs/tmp/part-<digest> and the
  * next pull goes on from there; nothing gets a name before every byte has been checked. */
 #include "base/fs.h"
+#include "base/log.h"
 #include "image/http.h"
+#include "image/registries.h"
 #include "image/store.h"
 
 #include <fcntl.h>
@@ -26,6 +28,7 @@ struct pull {
 	struct image_store *store;
 	struct http *http;
 	struct image_ref ref;
+	char *repository; /* what it is called where we ask */
 	const struct image_pull *options;
 };
 
@@ -33,22 +36,28 @@ static void pull_done(struct pull *p)
 {
 	image__http_free(p->http);
 	image_ref_done(&p->ref);
+	free(p->repository);
 }
 
 /* --- documents --- */
 
-static int get_manifest(struct http *http, const struct image_ref *ref, const char *which,
-			const char *method, struct http_response *ret, struct err *err)
+static const char *which_of(const struct image_ref *ref)
 {
-	cleanup_free char *path = xasprintf("/v2/%s/manifests/%s", ref->repository, which);
-	cleanup_free char *name = image_ref_familiar(ref);
+	return ref->digest ? ref->digest : ref->tag;
+}
+
+static int get_manifest(struct pull *p, const char *which, const char *method,
+			struct http_response *ret, struct err *err)
+{
+	cleanup_free char *path = xasprintf("/v2/%s/manifests/%s", p->repository, which);
+	cleanup_free char *name = image_ref_familiar(&p->ref);
 	cleanup_http_response struct http_response response = { 0 };
 	struct http_request q = { .method = method,
 				  .path = path,
 				  .accept = MANIFEST_TYPES,
 				  .body_fd = FD_NONE,
 				  .max = IMAGE_JSON_MAX };
-	int r = image__http_do(http, &q, &response, err);
+	int r = image__http_do(p->http, &q, &response, err);
 
 	if (r < 0)
 		return r;
@@ -67,7 +76,7 @@ static int fetch_document(struct pull *p, const char *which, char ret_digest[DIG
 {
 	cleanup_http_response struct http_response response = { 0 };
 	char digest[DIGEST_TEXT] = "sha256:";
-	int r = get_manifest(p->http, &p->ref, which, "GET", &response, err);
+	int r = get_manifest(p, which, "GET", &response, err);
 
 	if (r < 0)
 		return r;
@@ -85,16 +94,18 @@ static int fetch_document(struct pull *p, const char *which, char ret_digest[DIG
 /* A whole blob in memory: the config. */
 static int fetch_config(struct pull *p, const struct manifest *m, struct err *err)
 {
-	cleanup_free char *path = xasprintf("/v2/%s/blobs/%s", p->ref.repository, m->config);
+	cleanup_free char *path = xasprintf("/v2/%s/blobs/%s", p->repository, m->config);
 	cleanup_http_response struct http_response response = { 0 };
 	cleanup_blob struct blob_writer w = BLOB_WRITER_NONE;
 	struct http_request q = {
 		.method = "GET", .path = path, .body_fd = FD_NONE, .max = IMAGE_JSON_MAX
 	};
+	cleanup_json json_t *here = NULL;
 	int r;
 
-	if (image__blob_has(p->store, m->config))
+	if (image__blob_json(p->store, m->config, &here, err) == 0)
 		return 0;
+	err_done(err); /* not there, or damaged */
 	r = image__http_do(p->http, &q, &response, err);
 	if (r == 0 && response.status != 200)
 		r = image__http_fail(&response, err, "the image's config");
@@ -109,7 +120,7 @@ static int fetch_config(struct pull *p, const struct manifest *m, struct err *er
 static int fetch_manifest(struct pull *p, struct manifest *ret, char ret_top[DIGEST_TEXT],
 			  struct err *err)
 {
-	const char *which = p->ref.digest ? p->ref.digest : p->ref.tag;
+	const char *which = which_of(&p->ref);
 	cleanup_json json_t *doc = NULL, *inner = NULL;
 	char digest[DIGEST_TEXT];
 	const json_t *chosen;
@@ -208,8 +219,7 @@ struct layer_job {
 static int fetch_layer(struct pull *p, const struct layer_job *job, struct download *d,
 		       struct err *err)
 {
-	cleanup_free char *path =
-		xasprintf("/v2/%s/blobs/%s", p->ref.repository, job->layer->digest);
+	cleanup_free char *path = xasprintf("/v2/%s/blobs/%s", p->repository, job->layer->digest);
 	cleanup_layer struct layer_writer w = LAYER_WRITER_NONE;
 	struct unpack_source source = { read_download, d };
 	struct unpack_result result;
@@ -223,7 +233,7 @@ static int fetch_layer(struct pull *p, const struct layer_job *job, struct downl
 		return err_new(err, ERR_NETWORK, ESPIPE, "what was downloaded before is too long");
 	}
 	if (d->there < d->size)
-		r = image__http_stream(p->http, path, d->there, &d->stream, err);
+		r = image__http_stream(p->http, path, d->there, d->size, &d->stream, err);
 	if (r == 0 && unpack)
 		r = image__layer_begin(p->store, &w, err);
 	if (r == 0)
@@ -418,8 +428,9 @@ static int fetch_layers(struct pull *p, const struct manifest *m, const struct i
 	return run_jobs(p, jobs, count, err);
 }
 
-static int pull_all(struct pull *p, char **ret_id, struct err *err)
+static int pull_all(struct pull *p, void *data, struct err *err)
 {
+	char **ret_id = data;
 	cleanup_manifest struct manifest m = { 0 };
 	cleanup_json json_t *doc = NULL;
 	struct image_config config = { 0 };
@@ -447,19 +458,53 @@ static int pull_all(struct pull *p, char **ret_id, struct err *err)
 	return r;
 }
 
-/* A connection to the registry of `name`, for pulling (or with `push` for both). */
-static int pull_open(struct pull *p, const char *name, struct err *err)
+/* A connection to the registry of the reference, or to a mirror of it, instead of one that was
+ * there. */
+static int connect_to(struct pull *p, const char *mirror, struct err *err)
 {
 	cleanup_free char *scope = NULL;
-	int r = image_ref_parse(name, &p->ref, err);
+	int r;
 
-	if (r == 0)
-		r = image__http_open(p->ref.registry, &p->http, err);
+	image__http_free(ptr_take(p->http));
+	free(ptr_take(p->repository));
+	r = mirror ? image__http_open_mirror(mirror, &p->http, err)
+		   : image__http_open(p->ref.registry, &p->http, err);
 	if (r < 0)
 		return r;
-	scope = xasprintf("repository:%s:pull", p->ref.repository);
+	p->repository = image__http_repository(p->http, p->ref.repository);
+	scope = xasprintf("repository:%s:pull", p->repository);
 	image__http_scope(p->http, scope);
 	return 0;
+}
+
+/* Whether another place may have what this one has not, or has damaged. */
+static bool elsewhere(const struct err *err)
+{
+	return err->kind == ERR_NETWORK || err->kind == ERR_NOT_FOUND ||
+	       err->kind == ERR_PERMISSION || err->kind == ERR_INPUT;
+}
+
+/* Does the work at each mirror in turn, and at the registry itself last; its word counts. What one
+ * of them has given already stays. */
+static int everywhere(struct pull *p, int (*work)(struct pull *p, void *data, struct err *err),
+		      void *data, struct err *err)
+{
+	cleanup_registry_settings struct registry_settings settings = { 0 };
+	int r = image__registry_settings(p->ref.registry, &settings, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < settings.mirrors.n; i++) {
+		r = connect_to(p, settings.mirrors.v[i], err);
+		if (r == 0)
+			r = work(p, data, err);
+		if (r == 0 || !elsewhere(err))
+			return r;
+		debug("mirror %s: %s", settings.mirrors.v[i], err->msg);
+		err_done(err);
+	}
+	r = connect_to(p, NULL, err);
+	return r < 0 ? r : work(p, data, err);
 }
 
 int image_pull(struct image_store *store, const char *name, const struct image_pull *options,
@@ -468,26 +513,21 @@ int image_pull(struct image_store *store, const char *name, const struct image_p
 	static const struct image_pull none = { 0 };
 	cleanup(pull_done) struct pull p = { .store = store, .options = options ? options : &none };
 	cleanup_fd int lock = FD_NONE;
-	int r = pull_open(&p, name, err);
+	int r = image_ref_parse(name, &p.ref, err);
 
 	if (r == 0)
 		r = image__lock(store, IMAGE_LOCK_SHARED, &lock, err);
 	if (r == 0)
-		r = pull_all(&p, ret_id, err);
+		r = everywhere(&p, pull_all, ret_id, err);
 	return r < 0 ? err_wrap(err, "pull '%s'", name) : 0;
 }
 
-int image_remote_digest(const char *name, const char *platform, char **ret_digest, struct err *err)
+static int ask_digest(struct pull *p, void *data, struct err *err)
 {
 	cleanup_http_response struct http_response response = { 0 };
-	cleanup(pull_done) struct pull p = { 0 };
-	char digest[DIGEST_TEXT] = "sha256:";
-	int r = pull_open(&p, name, err);
+	char digest[DIGEST_TEXT] = "sha256:", **ret_digest = data;
+	int r = get_manifest(p, which_of(&p->ref), "HEAD", &response, err);
 
-	(void)platform; /* the tag's own digest is the same for every platform */
-	if (r == 0)
-		r = get_manifest(p.http, &p.ref, p.ref.digest ? p.ref.digest : p.ref.tag, "HEAD",
-				 &response, err);
 	if (r < 0)
 		return r;
 	if (response.digest && image__digest_ok(response.digest)) {
@@ -496,11 +536,19 @@ int image_remote_digest(const char *name, const char *platform, char **ret_diges
 	}
 	/* A registry that does not say so in the header: from the bytes. */
 	image__http_response_done(&response);
-	r = get_manifest(p.http, &p.ref, p.ref.digest ? p.ref.digest : p.ref.tag, "GET", &response,
-			 err);
+	r = get_manifest(p, which_of(&p->ref), "GET", &response, err);
 	if (r < 0)
 		return r;
 	hash_hex(str_text(&response.body), response.body.len, digest + strlen(digest));
 	*ret_digest = xstrdup(digest);
 	return 0;
+}
+
+int image_remote_digest(const char *name, const char *platform, char **ret_digest, struct err *err)
+{
+	cleanup(pull_done) struct pull p = { 0 };
+	int r = image_ref_parse(name, &p.ref, err);
+
+	(void)platform; /* the tag's own digest is the same for every platform */
+	return r < 0 ? r : everywhere(&p, ask_digest, ret_digest, err);
 }

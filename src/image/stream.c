@@ -12,7 +12,9 @@ struct http_stream {
 	char *path;
 	struct str data; /* arrived, not yet read: from `at` on */
 	size_t at;
-	uint64_t offset; /* of the next byte from the wire */
+	uint64_t offset; /* of the next byte that is wanted from the wire */
+	uint64_t size;	 /* of the whole */
+	uint64_t skip;	 /* this many of the next bytes are known already */
 	struct http_response response;
 	struct answer answer;
 	CURLcode result;
@@ -20,26 +22,26 @@ struct http_stream {
 	int attempt;
 };
 
-/* Bytes count only when the answer is what was asked for: the whole, or the rest from the offset.
- */
+/* Bytes count only when the answer is what was asked for: the whole, or the rest from the offset. A
+ * server without ranges sends it all again: what is known is passed over. */
 static size_t stream_body(char *data, size_t size, size_t n, void *user)
 {
 	struct http_stream *s = user;
 	size_t len = size * n;
+	size_t known;
 	long status = 0;
 
 	curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
 	s->response.status = status;
 	if (status != 200 && status != 206)
 		return len;
-	if (status == 200 && s->offset && !s->checked) {
-		/* A server without ranges sends it all again; what is known is passed over. */
-		s->checked = true;
-		return CURL_WRITEFUNC_ERROR;
-	}
+	if (!s->checked)
+		s->skip = status == 200 ? s->offset : 0;
 	s->checked = true;
-	str_addn(&s->data, data, len);
-	s->offset += len;
+	known = len < s->skip ? len : (size_t)s->skip;
+	s->skip -= known;
+	str_addn(&s->data, data + known, len - known);
+	s->offset += len - known;
 	return len;
 }
 
@@ -84,8 +86,8 @@ static int stream_start(struct http_stream *s, struct err *err)
 	return 0;
 }
 
-int image__http_stream(struct http *h, const char *path, uint64_t offset, struct http_stream **ret,
-		       struct err *err)
+int image__http_stream(struct http *h, const char *path, uint64_t offset, uint64_t size,
+		       struct http_stream **ret, struct err *err)
 {
 	cleanup(image__http_stream_free_cleanup) struct http_stream *s = new0(struct http_stream);
 	int r;
@@ -93,6 +95,7 @@ int image__http_stream(struct http *h, const char *path, uint64_t offset, struct
 	s->h = h;
 	s->path = xstrdup(path);
 	s->offset = offset;
+	s->size = size;
 	s->answer.response = &s->response;
 	s->multi = curl_multi_init();
 	if (!s->multi)
@@ -138,10 +141,10 @@ static void stream_pump(struct http_stream *s)
 /* The transfer is over: 0 at the true end, 1 when it was begun again, or an error. */
 static int stream_ended(struct http_stream *s, struct err *err)
 {
-	bool again = false;
+	bool again = false, whole;
 	int r;
 
-	curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &s->response.status);
+	image__answer_end(s->h, &s->answer, s->easy, s->result);
 	if (s->response.status == 401 && !s->asked) {
 		s->asked = true;
 		r = image__authorise(s->h, s->answer.challenge, &again, err);
@@ -150,18 +153,20 @@ static int stream_ended(struct http_stream *s, struct err *err)
 		if (again)
 			return (r = stream_start(s, err)) < 0 ? r : 1;
 	}
-	if (s->result == CURLE_OK && (s->response.status == 200 || s->response.status == 206))
+	whole = s->result == CURLE_OK && (s->response.status == 200 || s->response.status == 206);
+	if (whole && s->offset >= s->size)
 		return 0;
 	if (s->result == CURLE_OK && s->response.status == 416)
 		return 0; /* nothing after the offset: the digest tells whether that is right */
-	if (s->result == CURLE_WRITE_ERROR)
-		return err_new(err, ERR_NETWORK, ESPIPE,
-			       "registry '%s' cannot go on where a download was cut off",
-			       s->h->host);
-	if (image__may_pass(s->result, s->response.status) && s->attempt < HTTP_TRIES) {
+	if ((whole || image__may_pass(s->h, s->result, s->response.status)) &&
+	    s->attempt < s->h->tries) {
 		image__back_off(s->attempt++, s->answer.retry_after);
 		return (r = stream_start(s, err)) < 0 ? r : 1;
 	}
+	if (whole)
+		return err_new(err, ERR_NETWORK, EPIPE, "registry '%s' sends %llu bytes of %llu",
+			       s->h->host, (unsigned long long)s->offset,
+			       (unsigned long long)s->size);
 	if (s->result != CURLE_OK)
 		return image__network_error(s->h, s->result, err);
 	return image__http_fail(&s->response, err, s->path);
@@ -181,6 +186,7 @@ ssize_t image__http_read(struct http_stream *s, void *buf, size_t size, struct e
 			memcpy(buf, s->data.data + s->at, n);
 			s->at += n;
 			s->attempt = 0; /* it moves: the patience is for one place */
+			s->asked = false;
 			return (ssize_t)n;
 		}
 		r = stream_ended(s, err);

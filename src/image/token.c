@@ -34,44 +34,76 @@ static void add_query(struct http *h, struct str *url, const char *key, const ch
 	curl_free(escaped);
 }
 
+/* For this one request the token server is the one to show the password to. */
+static CURLcode ask_server(struct http *h, const char *realm, const struct http_request *q,
+			   struct answer *a)
+{
+	const char *host = strstr(realm, "://") + strlen("://");
+	char *base = h->base;
+	CURLcode c;
+
+	free(h->authorization);
+	h->base = xstrndup(realm, (size_t)(host - realm) + strcspn(host, "/?#"));
+	h->authorization = h->user && !q->body ? basic_header(h) : NULL;
+	c = image__perform(h, q, a);
+	free(ptr_take(a->challenge));
+	free(ptr_take(h->authorization));
+	free(h->base);
+	h->base = base;
+	return c;
+}
+
+/* A GET with the password, or, for an identity token, the form that OAuth wants. */
+static void make_request(struct http *h, const struct challenge *challenge, struct str *url,
+			 struct str *form, struct http_request *q)
+{
+	bool identity = str_eq(h->user, IMAGE_IDENTITY_TOKEN);
+	struct str *where = identity ? form : url;
+
+	str_add(url, challenge->realm);
+	add_query(h, where, "service", challenge->service);
+	add_query(h, where, "scope", h->scope ? h->scope : challenge->scope);
+	*q = (struct http_request){ .method = "GET", .body_fd = FD_NONE, .max = TOKEN_MAX };
+	if (identity) {
+		add_query(h, form, "grant_type", "refresh_token");
+		add_query(h, form, "client_id", "stave");
+		add_query(h, form, "refresh_token", h->secret);
+		q->method = "POST";
+		q->content_type = "application/x-www-form-urlencoded";
+		q->body = str_text(form) + strlen("?");
+		q->body_size = form->len - strlen("?");
+	}
+	q->path = str_text(url);
+}
+
 static int fetch_token(struct http *h, const struct challenge *challenge, struct err *err)
 {
-	cleanup_str struct str url = STR_INIT_MAX(TOKEN_MAX);
+	cleanup_str struct str url = STR_INIT_MAX(TOKEN_MAX), form = STR_INIT_MAX(TOKEN_MAX);
 	cleanup_http_response struct http_response response = { 0 };
 	cleanup_json json_t *j = NULL;
-	struct answer a = { .response = &response, .max = TOKEN_MAX };
-	struct http_request q = { .method = "GET", .body_fd = FD_NONE };
+	struct http_request q;
 	const char *token;
 	CURLcode c;
 	int r;
 
-	/* A secret must not go over a plain connection, except on this machine. */
+	/* A secret must not go over a plain connection, except where the administrator or the
+	 * address says that it may. */
 	if (!str_starts(challenge->realm, "https://") &&
-	    !(h->loopback && str_starts(challenge->realm, "http://")))
+	    !(h->insecure && str_starts(challenge->realm, "http://")))
 		return err_input(err,
 				 "registry '%s' wants a token from '%.128s', which is not "
 				 "https",
 				 h->host, challenge->realm);
-	str_add(&url, challenge->realm);
-	add_query(h, &url, "service", challenge->service);
-	add_query(h, &url, "scope", h->scope ? h->scope : challenge->scope);
-	q.path = str_text(&url);
-	curl_easy_reset(h->easy);
-	image__transfer_options(h, h->easy);
-	free(h->authorization);
-	h->authorization = NULL;
-	cleanup_free char *base = h->base;
-	/* For this one request the token server is the one to show the password to. */
-	h->base = xstrndup(challenge->realm, strlen(challenge->realm));
-	if (strchr(h->base + strlen("https://"), '/'))
-		*strchr(h->base + strlen("https://"), '/') = '\0';
-	h->authorization = h->user ? basic_header(h) : NULL;
-	c = image__perform(h, &q, &a);
-	free(a.challenge);
-	free(h->authorization);
-	h->authorization = NULL;
-	free(h->base);
-	h->base = ptr_take(base);
+	make_request(h, challenge, &url, &form, &q);
+	for (int attempt = 0;; attempt++) {
+		struct answer a = { .response = &response, .max = TOKEN_MAX };
+
+		image__http_response_done(&response);
+		c = ask_server(h, challenge->realm, &q, &a);
+		if (!image__may_pass(h, c, response.status) || attempt >= h->tries)
+			break;
+		image__back_off(attempt, a.retry_after);
+	}
 	if (c != CURLE_OK)
 		return err_new(err, ERR_NETWORK, EIO, "get a token from '%.128s': %s",
 			       challenge->realm, h->error[0] ? h->error : curl_easy_strerror(c));
@@ -88,7 +120,6 @@ static int fetch_token(struct http *h, const struct challenge *challenge, struct
 	return 0;
 }
 
-/* Answers a 401. *ret_again: it makes sense to ask again. */
 int image__authorise(struct http *h, const char *header, bool *ret_again, struct err *err)
 {
 	cleanup(image__challenge_done) struct challenge challenge = { 0 };

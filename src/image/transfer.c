@@ -2,45 +2,68 @@
  * again. */
 #include "image/transfer.h"
 
-#include "base/parse.h"
-
 #include <stdio.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 enum {
 	HTTP_HEADER_MAX = 8192,
 	HTTP_CONNECT_TIMEOUT_S = 30,
-	HTTP_STALL_S = 60, /* fewer than one byte a second for this long: the peer is gone */
+	HTTP_STALL_S = 30, /* fewer than one byte a second for this long: the peer is gone */
 	HTTP_REDIRECTS_MAX = 10,
 };
 #define HTTP_WAIT_MAX	(60 * NSEC_PER_SEC)
 #define HTTP_WAIT_FIRST (200 * NSEC_PER_MSEC)
 
+/* curl takes http_proxy in small letters only, lest a CGI program's HTTP_PROXY be a request's
+ * header. We are none, and everybody else takes both. */
+static void plain_proxy(CURL *easy)
+{
+	const char *proxy = getenv("HTTP_PROXY");
+
+	if (!str_empty(proxy) && str_empty(getenv("http_proxy")))
+		curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
+}
+
+static void certificates(const struct http *h, CURL *easy)
+{
+	const struct str *own = &h->certs.authorities;
+
+	if (h->insecure) {
+		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+	} else if (own->len) {
+		/* Beside the system's, which curl goes on finding by their directory. */
+		struct curl_blob blob = { .data = own->data, .len = own->len };
+
+		curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+	}
+	if (h->certs.cert) {
+		curl_easy_setopt(easy, CURLOPT_SSLCERT, h->certs.cert);
+		curl_easy_setopt(easy, CURLOPT_SSLKEY, h->certs.key);
+	}
+}
+
 void image__transfer_options(struct http *h, CURL *easy)
 {
-	cleanup_free char *ca = xasprintf("/etc/docker/certs.d/%s/ca.crt", h->host);
-	struct stat st;
-
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, h->error);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "stave/" STAVE_VERSION);
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
 	curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)HTTP_REDIRECTS_MAX);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long)HTTP_CONNECT_TIMEOUT_S);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT,
+			 (long)(h->timeout_s ? h->timeout_s : HTTP_CONNECT_TIMEOUT_S));
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)HTTP_STALL_S);
+	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME,
+			 (long)(h->timeout_s ? h->timeout_s : HTTP_STALL_S));
 	/* A registry must not send us to a file or another protocol of curl's. */
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, h->loopback ? "http,https" : "https");
+	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, h->insecure ? "http,https" : "https");
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L * 1024);
-	if (h->loopback) {
-		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+	if (h->direct)
 		curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-	} else if (stat(ca, &st) == 0) {
-		curl_easy_setopt(easy, CURLOPT_CAINFO, ca);
-	}
+	else if (str_starts(h->base, "http://"))
+		plain_proxy(easy);
+	certificates(h, easy);
 }
 
 void image__answer_clear(struct answer *a)
@@ -57,7 +80,6 @@ size_t image__take_header(char *data, size_t size, size_t n, void *user)
 	size_t len = size * n;
 	cleanup_free char *line = NULL;
 	char *value;
-	int64_t seconds;
 
 	if (len > HTTP_HEADER_MAX)
 		return len;
@@ -84,8 +106,6 @@ size_t image__take_header(char *data, size_t size, size_t n, void *user)
 			free(*texts[i].slot);
 			*texts[i].slot = xstrdup(value);
 		}
-	if (strcasecmp(line, "retry-after") == 0 && parse_i64(value, 0, 86400, &seconds) == 0)
-		a->retry_after = seconds ? seconds * NSEC_PER_SEC : 1;
 	return len;
 }
 
@@ -190,15 +210,26 @@ CURLcode image__perform(struct http *h, const struct http_request *q, struct ans
 		curl_easy_setopt(h->easy, CURLOPT_NOBODY, 1L);
 	} else if (str_eq(q->method, "POST")) {
 		curl_easy_setopt(h->easy, CURLOPT_POST, 1L);
-		curl_easy_setopt(h->easy, CURLOPT_POSTFIELDSIZE, 0L);
-		curl_easy_setopt(h->easy, CURLOPT_POSTFIELDS, "");
+		curl_easy_setopt(h->easy, CURLOPT_POSTFIELDSIZE, (long)q->body_size);
+		curl_easy_setopt(h->easy, CURLOPT_POSTFIELDS, q->body ? q->body : "");
 	}
 	if (!str_eq(q->method, "HEAD"))
 		curl_easy_setopt(h->easy, CURLOPT_CUSTOMREQUEST, q->method);
 	c = curl_easy_perform(h->easy);
-	curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &a->response->status);
+	image__answer_end(h, a, h->easy, c);
 	curl_slist_free_all(headers);
 	return c;
+}
+
+void image__answer_end(struct http *h, struct answer *a, CURL *easy, CURLcode c)
+{
+	curl_off_t seconds = 0;
+
+	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &a->response->status);
+	if (curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &seconds) == CURLE_OK && seconds > 0)
+		a->retry_after = seconds < HTTP_WAIT_MAX / NSEC_PER_SEC ? seconds * NSEC_PER_SEC
+									: HTTP_WAIT_MAX;
+	h->reached = h->reached || (c == CURLE_OK && a->response->status);
 }
 
 static void wait_ns(nsec_t ns)
@@ -209,22 +240,22 @@ static void wait_ns(nsec_t ns)
 		;
 }
 
-/* How long before the next try: what the registry says, else doubling, spread so that many clients
- * do not come back at once. */
 void image__back_off(int attempt, nsec_t retry_after)
 {
 	nsec_t wait = retry_after ? retry_after : HTTP_WAIT_FIRST << attempt;
 
-	if (!retry_after)
-		wait += now_mono() % (wait / 4);
-	wait_ns(wait < HTTP_WAIT_MAX ? wait : HTTP_WAIT_MAX);
+	/* Spread, so that many clients do not come back at once. */
+	wait += now_mono() % (wait / 4 + 1);
+	wait_ns(wait);
 }
 
-bool image__may_pass(CURLcode c, long status)
+bool image__may_pass(const struct http *h, CURLcode c, long status)
 {
+	/* A name or a port that was never there is a mistake; one that was will be back. */
+	if (c == CURLE_COULDNT_RESOLVE_HOST || c == CURLE_COULDNT_CONNECT)
+		return h->reached;
 	if (c != CURLE_OK)
-		return c != CURLE_COULDNT_RESOLVE_HOST && c != CURLE_COULDNT_CONNECT &&
-		       c != CURLE_PEER_FAILED_VERIFICATION && c != CURLE_UNSUPPORTED_PROTOCOL &&
+		return c != CURLE_PEER_FAILED_VERIFICATION && c != CURLE_UNSUPPORTED_PROTOCOL &&
 		       c != CURLE_WRITE_ERROR && c != CURLE_URL_MALFORMAT &&
 		       c != CURLE_TOO_MANY_REDIRECTS;
 	return status == 408 || status == 429 || status >= 500;

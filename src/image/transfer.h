@@ -5,10 +5,11 @@
 
 #include "base/time.h"
 #include "image/http.h"
+#include "image/registries.h"
 
 #include <curl/curl.h>
 
-enum { HTTP_TRIES = 6 };
+enum { HTTP_TRIES = 6, HTTP_MIRROR_TRIES = 2 };
 
 struct http {
 	CURL *easy;
@@ -17,7 +18,13 @@ struct http {
 	char *scope;
 	char *authorization; /* a whole header line, or NULL */
 	char *user, *secret;
-	bool credentials_asked, loopback;
+	char *prefix; /* of repositories, "" or "cache/": a mirror may keep ours below one */
+	struct registry_certs certs;
+	int timeout_s, tries;
+	bool credentials_asked;
+	bool insecure; /* any certificate, or none, is good enough */
+	bool direct;   /* never through a proxy: this machine's own */
+	bool reached;  /* it has answered: what fails now may pass */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -27,7 +34,7 @@ struct answer {
 	struct str *body;
 	size_t max;
 	char *challenge;
-	nsec_t retry_after; /* 0: not said */
+	nsec_t retry_after; /* 0: not said; known once the transfer is over */
 	bool overflow;
 };
 
@@ -48,7 +55,9 @@ CURLcode image__perform(struct http *h, const struct http_request *q, struct ans
  * do not come back at once. Sleeps. */
 void image__back_off(int attempt, nsec_t retry_after);
 /* Whether trying again may help. */
-bool image__may_pass(CURLcode c, long status);
+bool image__may_pass(const struct http *h, CURLcode c, long status);
+/* What the finished transfer leaves behind: status and Retry-After. */
+void image__answer_end(struct http *h, struct answer *a, CURL *easy, CURLcode c);
 int image__network_error(struct http *h, CURLcode c, struct err *err);
 
 /* --- token.c --- */
