@@ -127,14 +127,18 @@ static int make_namespaces(struct berth *berth, const struct spec *spec, bool ne
 
 /* --- networks and names --- */
 
-/* The one whose gateway is the default route: highest gw_priority, then the first by name. */
+/* The one whose gateway is the default route: one that has a way out before one that has none, the
+ * highest gw_priority, then the first by name. */
 size_t berth_default_network(const struct container *c)
 {
 	size_t best = 0;
 	for (size_t i = 1; i < c->networks.n; i++) {
 		const struct container_network *a = &c->networks.v[i], *b = &c->networks.v[best];
-		if (a->gw_priority > b->gw_priority ||
-		    (a->gw_priority == b->gw_priority && strcmp(a->network, b->network) < 0))
+		int order = (int)b->internal - (int)a->internal;
+		if (order == 0)
+			order = (a->gw_priority > b->gw_priority) -
+				(a->gw_priority < b->gw_priority);
+		if (order > 0 || (order == 0 && strcmp(a->network, b->network) < 0))
 			best = i;
 	}
 	return best;
@@ -142,6 +146,8 @@ size_t berth_default_network(const struct container *c)
 
 static int attach_all(struct berth *berth, struct container *c, struct err *err)
 {
+	vec_each(n, &c->networks)
+		n->internal = net_network_internal(berth->s->net, n->network);
 	size_t gateway = berth_default_network(c);
 	for (size_t i = 0; i < c->networks.n; i++) {
 		struct container_network *n = &c->networks.v[i];
@@ -152,11 +158,12 @@ static int attach_all(struct berth *berth, struct container *c, struct err *err)
 			.ipv4 = n->ipv4_static,
 			.ipv6 = n->ipv6_static,
 			.mac = n->mac_static,
+			.avoid = &n->avoid,
 			.default_route = i == gateway,
 		};
 		int r = net_attach(berth->s->net, berth->net, &attach, &n->address, err);
 		if (r < 0)
-			return r;
+			return n->place ? err_wrap(err, "%s", n->place) : r;
 		if (!strv_has(&berth->networks, n->network))
 			strv_add(&berth->networks, n->network);
 	}
@@ -181,22 +188,25 @@ static int names_open(struct berth *berth, const struct container *c, struct err
 	if (berth->dns)
 		return dns_client_networks(s->dns, berth->key, &berth->networks);
 	if (berth->udp < 0) {
-		bool serves = false; /* names itself */
-		vec_each(p, &c->ports)
-			serves |= p->target == 53;
-		int r = serves ? dns_sockets_aside(berth->net, &berth->udp, &berth->tcp, err)
-			       : dns_sockets(berth->net, &berth->udp, &berth->tcp, err);
+		int r = c->serves_names
+				? dns_sockets_aside(berth->net, &berth->udp, &berth->tcp, err)
+				: dns_sockets(berth->net, &berth->udp, &berth->tcp, err);
 		if (r < 0)
 			return r;
 	}
 	berth_hold(berth);
+	/* What has no way out asks nobody outside either: a name can carry data (CVE-2024-29018).
+	 */
+	bool way_out = false;
+	vec_each(n, &c->networks)
+		way_out |= !n->internal;
 	/* dns/ gets its own copies: these are kept for a keeper that has to be given them again. */
 	struct dns_client client = { .key = berth->key,
 				     .udp = fcntl(berth->udp, F_DUPFD_CLOEXEC, 3),
 				     .tcp = fcntl(berth->tcp, F_DUPFD_CLOEXEC, 3),
 				     .servers = c->dns,
 				     .networks = berth->networks,
-				     .forward = true };
+				     .forward = way_out };
 	int r = dns_client_add(s->dns, &client, err);
 	berth->dns = r == 0;
 	return r;
@@ -256,8 +266,10 @@ void berth_adopt(struct berth *berth, struct life *life)
 		berth->user = from_process(life, "user");
 	if (berth->net < 0)
 		return;
-	vec_each(n, &c->networks)
+	vec_each(n, &c->networks) {
 		strv_add(&berth->networks, n->network);
+		n->internal = net_network_internal(s->net, n->network);
+	}
 	cleanup_err struct err names = ERR_INIT;
 	if (berth->networks.n > 0 && names_open(berth, c, &names) < 0)
 		event_warning(s, "container '%s' has no name server: %s", c->name, names.msg);

@@ -83,6 +83,7 @@ struct plan_entry *plan__find(struct planner *p, const char *name); /* NULL */
 
 /* ERR_CONFLICT when two selected services publish the same port of the host. */
 int plan__check_ports(struct planner *p, struct err *err);
+int plan__check_addresses(struct planner *p, struct err *err);
 
 /* Adds a step; strings are copied, reason too. */
 uint32_t plan__step(struct planner *p, enum step_kind kind, const char *reason);

@@ -1,6 +1,6 @@
-/* Two services that want the same port of the host: known before anything is made, and told with
- * both places. Ports that other projects and processes hold are the supervisor's to check, when it
- * takes them. */
+/* Two services that want the same port of the host, or the same address of a network: known before
+ * anything is made, and told with both places. Ports that other projects and processes hold are the
+ * supervisor's to check, when it takes them. */
 #include "engine/plan-impl.h"
 
 #include "base/parse.h"
@@ -72,4 +72,48 @@ int plan__check_ports(struct planner *p, struct err *err)
 		}
 	}
 	return 0;
+}
+
+/* --- given addresses --- */
+
+struct given {
+	const struct service *service;
+	const struct service_network *network;
+};
+
+static int claim_address(struct map *held, const struct given *mine, const char *address,
+			 struct err *err)
+{
+	const struct place *b = &mine->network->place;
+	cleanup_free char *key = xasprintf("%s %s", mine->network->network, address);
+	const struct given *other = map_get(held, key);
+	if (!other) {
+		map_set(held, key, xmemdup(mine, sizeof(*mine)));
+		return 0;
+	}
+	const struct place *a = &other->network->place;
+	return err_conflict(err,
+			    "address %s of network '%s' is given to service '%s' (%s:%d) and to "
+			    "service '%s' (%s:%d)",
+			    address, mine->network->network, other->service->name,
+			    a->file ? a->file : "?", a->line, mine->service->name,
+			    b->file ? b->file : "?", b->line);
+}
+
+int plan__check_addresses(struct planner *p, struct err *err)
+{
+	cleanup_map struct map held = MAP_INIT_FREE(free);
+	int r = 0;
+	vec_each(e, &p->entries) {
+		if (!e->service || !e->selected)
+			continue;
+		vec_each(n, &e->service->networks) {
+			const struct given mine = { .service = e->service, .network = n };
+			if (r == 0 && n->ipv4_address)
+				r = claim_address(&held, &mine, n->ipv4_address, err);
+			if (r == 0 && n->ipv6_address)
+				r = claim_address(&held, &mine, n->ipv6_address, err);
+		}
+	}
+	return r;
 }

@@ -430,6 +430,8 @@ static int decide_all(struct planner *p, struct err *err)
 	int r = plan__check_networks(p, err);
 	if (r == 0 && p->goal->kind != GOAL_RUN)
 		r = plan__check_ports(p, err);
+	if (r == 0 && p->goal->kind != GOAL_RUN)
+		r = plan__check_addresses(p, err);
 	for (size_t i = 0; i < p->order.n && r == 0; i++) {
 		struct plan_entry *e = plan__entry(p, p->order.v[i]);
 		if (!e->selected || !e->service) {

@@ -6,7 +6,7 @@
 #include <limits.h>
 #include <netinet/in.h>
 
-enum { SHORT_ID = 12 };
+enum { SHORT_ID = 12, NAME_PORT = 53 };
 
 /* --- names --- */
 
@@ -86,6 +86,28 @@ static void add_aliases(const struct making *m, const struct service_network *n,
 		strv_add(names, m->service->hostname);
 }
 
+static void add_given_to(const struct service *service, const char *key, struct strv *to)
+{
+	vec_each(n, &service->networks) {
+		if (!str_eq(n->network, key))
+			continue;
+		if (n->ipv4_address)
+			strv_add(to, n->ipv4_address);
+		if (n->ipv6_address)
+			strv_add(to, n->ipv6_address);
+	}
+}
+
+/* Every service's given addresses on a network: whichever container starts first, it takes none of
+ * them, and of those that do not start now neither. */
+static void add_given(const struct project *project, const char *key, struct strv *to)
+{
+	vec_each(s, &project->services)
+		add_given_to(s, key, to);
+	vec_each(s, &project->disabled)
+		add_given_to(s, key, to);
+}
+
 static int add_network(struct making *m, const struct service_network *n, struct err *err)
 {
 	const struct project_network *network = project_network(m->x->project, n->network);
@@ -98,6 +120,9 @@ static int add_network(struct making *m, const struct service_network *n, struct
 	to->priority = n->priority;
 	to->gw_priority = n->gw_priority;
 	add_aliases(m, n, to);
+	add_given(m->x->project, n->network, &to->avoid);
+	if (n->place.file)
+		to->place = xasprintf("%s:%d", n->place.file, n->place.line);
 	if (m->oneoff)
 		return 0; /* the service's replica has the fixed addresses */
 	to->ipv4_static = xstrdup(n->ipv4_address);
@@ -121,10 +146,32 @@ static void sort_networks(struct container *c)
 	}
 }
 
+/* "53", "53/udp", "50-60". */
+static bool exposes(const struct strv *ports, int wanted)
+{
+	for (size_t i = 0; i < ports->n; i++) {
+		int first = 0, last = 0;
+		int n = sscanf(ports->v[i], "%d-%d", &first, &last);
+		if (n > 0 && wanted >= first && wanted <= (n > 1 ? last : first))
+			return true;
+	}
+	return false;
+}
+
+static bool serves_names(const struct making *m)
+{
+	vec_each(p, &m->service->ports)
+		if (p->target == NAME_PORT)
+			return true;
+	return exposes(&m->service->expose, NAME_PORT) ||
+	       exposes(&m->x->image->config.exposed, NAME_PORT);
+}
+
 int service__networks(struct making *m, struct err *err)
 {
 	const char *mode = m->service->network_mode;
 	int r = 0;
+	m->c->serves_names = serves_names(m);
 	if (mode && !str_eq(mode, "bridge")) {
 		m->c->network_mode = xstrdup(mode);
 		return 0;

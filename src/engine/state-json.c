@@ -55,6 +55,8 @@ static const struct record_field network_fields[] = {
 	RECORD_STR(struct container_network, ifname),
 	RECORD_INT(struct container_network, priority),
 	RECORD_INT(struct container_network, gw_priority),
+	RECORD_STR(struct container_network, place),
+	RECORD_STRV(struct container_network, avoid),
 };
 static const struct record network_record = RECORD(struct container_network, network_fields);
 
@@ -117,6 +119,7 @@ static const struct record_field container_fields[] = {
 	RECORD_BOOL(struct container, tty),
 	RECORD_BOOL(struct container, stdin_open),
 	RECORD_BOOL(struct container, attach),
+	RECORD_BOOL(struct container, serves_names),
 	RECORD_STR(struct container, hostname),
 	RECORD_STR(struct container, domainname),
 	RECORD_STRV(struct container, extra_hosts),

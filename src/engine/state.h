@@ -90,6 +90,9 @@ struct container_network {
 				id */
 	char *ipv4_static, *ipv6_static, *mac_static, *ifname;
 	int priority, gw_priority;
+	char *place;	   /* "compose.yaml:14", for what goes wrong with a given address */
+	struct strv avoid; /* the project's given addresses: never chosen for this one */
+	bool internal;	   /* known once attached: no way out */
 	struct net_address address; /* empty while not attached */
 };
 
@@ -129,7 +132,8 @@ struct container {
 	json_t *logging;	     /* live; {"driver":..., "options":{}} or NULL */
 	bool tty, stdin_open, attach;
 	char *hostname, *domainname;
-	struct strv extra_hosts;	      /* "name=address", for /etc/hosts */
+	struct strv extra_hosts; /* "name=address", for /etc/hosts */
+	bool serves_names;	 /* port 53 is published or exposed: all of it is its own */
 	struct strv dns, dns_search, dns_opt; /* for /etc/resolv.conf and the asker's forwarding */
 	json_t *config; /* what the plan compares and names in reasons: service_config() */
 

@@ -79,7 +79,7 @@ int net_attach(struct net *net, int netns, const struct net_attach *a, struct ne
 	cleanup_fd int dir = network__dir(net, a->network, err);
 	if (dir < 0)
 		return dir;
-	r = lease__take(dir, &n->pools, file, a->ipv4, a->ipv6, &lease, err);
+	r = lease__take(dir, &n->pools, file, a->ipv4, a->ipv6, a->avoid, &lease, err);
 	if (r < 0)
 		return err_wrap(err, "network '%s'", a->network);
 	char host[IFNAMSIZ];

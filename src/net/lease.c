@@ -143,15 +143,33 @@ static int give_back(int dirfd, const struct family *f, const struct address *a,
 
 /* --- choosing --- */
 
-static bool usable(int dirfd, const struct lease_pool *pool, const struct address *a)
+struct choice {
+	int dirfd;
+	const struct family *family;
+	const struct lease_pool *pool;
+	const struct strv *avoid;
+	uint64_t first, last;
+};
+
+static bool avoided(const struct strv *avoid, const struct address *a)
 {
+	struct address other;
+	for (size_t i = 0; avoid && i < avoid->n; i++)
+		if (address__parse(avoid->v[i], &other) == 0 && same(a, &other))
+			return true;
+	return false;
+}
+
+static bool usable(const struct choice *c, const struct address *a)
+{
+	const struct lease_pool *pool = c->pool;
 	char holder[KEY_MAX];
-	if (same(a, &pool->gateway))
+	if (same(a, &pool->gateway) || avoided(c->avoid, a))
 		return false;
 	vec_each(r, &pool->reserved)
 		if (same(a, r))
 			return false;
-	return !held(dirfd, a, holder);
+	return !held(c->dirfd, a, holder);
 }
 
 static uint64_t read_next(int dirfd, const struct family *f)
@@ -176,28 +194,27 @@ static void write_next(int dirfd, const struct family *f, uint64_t next)
 }
 
 /* The first address that was never given. */
-static bool choose_new(int dirfd, const struct family *f, const struct lease_pool *pool,
-		       uint64_t first, uint64_t last, struct address *ret)
+static bool choose_new(const struct choice *c, struct address *ret)
 {
-	uint64_t next = read_next(dirfd, f);
+	uint64_t next = read_next(c->dirfd, c->family);
 	bool found = false;
-	uint64_t n = next < first ? first : next;
-	for (; n <= last && !found; n++) {
-		*ret = subnet__host(&pool->subnet, n);
-		found = usable(dirfd, pool, ret);
+	uint64_t n = next < c->first ? c->first : next;
+	for (; n <= c->last && !found; n++) {
+		*ret = subnet__host(&c->pool->subnet, n);
+		found = usable(c, ret);
 	}
 	if (n != next)
-		write_next(dirfd, f, n);
+		write_next(c->dirfd, c->family, n);
 	return found;
 }
 
 /* The one that has been free for longest, which leaves the queue. */
-static bool choose_freed(int dirfd, const struct family *f, const struct lease_pool *pool,
-			 uint64_t first, uint64_t last, struct address *ret)
+static bool choose_freed(const struct choice *c, struct address *ret)
 {
+	const struct family *f = c->family;
 	cleanup_err struct err err = ERR_INIT;
 	cleanup_str struct str text = STR_INIT;
-	if (!f->freed || fs_read(dirfd, f->freed, FREED_MAX, &text, &err) < 0)
+	if (!f->freed || fs_read(c->dirfd, f->freed, FREED_MAX, &text, &err) < 0)
 		return false;
 	const char *line = str_text(&text);
 	bool found = false;
@@ -207,33 +224,32 @@ static bool choose_freed(int dirfd, const struct family *f, const struct lease_p
 		if (len < sizeof(word))
 			memcpy(word, line, len);
 		line += len + (line[len] == '\n');
-		if (address__parse(word, ret) < 0 || !subnet__contains(&pool->subnet, ret))
+		if (address__parse(word, ret) < 0 || !subnet__contains(&c->pool->subnet, ret))
 			continue;
-		uint64_t n = subnet__index(&pool->subnet, ret);
-		found = n >= first && n <= last && usable(dirfd, pool, ret);
+		uint64_t n = subnet__index(&c->pool->subnet, ret);
+		found = n >= c->first && n <= c->last && usable(c, ret);
 	}
-	if (fs_write_atomic(dirfd, f->freed, line, strlen(line), 0644, 0, &err) < 0)
+	if (fs_write_atomic(c->dirfd, f->freed, line, strlen(line), 0644, 0, &err) < 0)
 		return false;
 	return found;
 }
 
-static int choose(int dirfd, const struct family *f, const struct lease_pool *pool,
-		  struct address *ret, struct err *err)
+static int choose(struct choice *c, struct address *ret, struct err *err)
 {
-	uint64_t first, last;
+	const struct lease_pool *pool = c->pool;
 	char text[SUBNET_TEXT];
-	subnet__bounds(&pool->subnet, pool->range.family ? &pool->range : NULL, &first, &last);
-	if (choose_new(dirfd, f, pool, first, last, ret) ||
-	    choose_freed(dirfd, f, pool, first, last, ret))
+	subnet__bounds(&pool->subnet, pool->range.family ? &pool->range : NULL, &c->first,
+		       &c->last);
+	if (choose_new(c, ret) || choose_freed(c, ret))
 		return 0;
 	/* The two files may have been lost; the marks tell the truth. */
-	for (uint64_t n = first; n <= last && n - first < SEARCH_MAX; n++) {
+	for (uint64_t n = c->first; n <= c->last && n - c->first < SEARCH_MAX; n++) {
 		*ret = subnet__host(&pool->subnet, n);
-		if (usable(dirfd, pool, ret))
+		if (usable(c, ret))
 			return 0;
 	}
 	return err_conflict(
-		err, "no %s address is left in %s", f->name,
+		err, "no %s address is left in %s", c->family->name,
 		subnet__format(pool->range.family ? &pool->range : &pool->subnet, text));
 }
 
@@ -266,19 +282,21 @@ static int check_static(int dirfd, const struct lease_pool *pool, const char *te
 /* --- leases --- */
 
 /* One family of a lease: the old address stays when it is (or may be) the wanted one. */
-static int settle(int dirfd, const struct family *f, const struct lease_pool *pool, const char *key,
-		  const char *want, struct address *address, struct err *err)
+static int settle(struct choice c, const char *key, const char *want, struct address *address,
+		  struct err *err)
 {
 	if (want)
-		return check_static(dirfd, pool, want, key, address, err);
-	if (!pool->subnet.family || address->family)
+		return check_static(c.dirfd, c.pool, want, key, address, err);
+	if (!c.pool->subnet.family || (address->family && !avoided(c.avoid, address)))
 		return 0;
-	return choose(dirfd, f, pool, address, err);
+	return choose(&c, address, err);
 }
 
 int lease__take(int dirfd, const struct lease_pools *pools, const char *key, const char *want4,
-		const char *want6, struct lease *ret, struct err *err)
+		const char *want6, const struct strv *avoid, struct lease *ret, struct err *err)
 {
+	const struct choice four = { dirfd, &family4, &pools->v4, avoid, 0, 0 };
+	const struct choice six = { dirfd, &family6, &pools->v6, avoid, 0, 0 };
 	cleanup_fd int lock = FD_NONE;
 	int r = net__lock(dirfd, ".", &lock, err);
 	if (r < 0)
@@ -286,9 +304,9 @@ int lease__take(int dirfd, const struct lease_pools *pools, const char *key, con
 	struct lease lease = { 0 };
 	(void)lease__find(dirfd, key, &lease); /* none yet is the usual case */
 	struct lease old = lease;
-	r = settle(dirfd, &family4, &pools->v4, key, want4, &lease.ipv4, err);
+	r = settle(four, key, want4, &lease.ipv4, err);
 	if (r == 0)
-		r = settle(dirfd, &family6, &pools->v6, key, want6, &lease.ipv6, err);
+		r = settle(six, key, want6, &lease.ipv6, err);
 	bool moved4 = !same(&old.ipv4, &lease.ipv4), moved6 = !same(&old.ipv6, &lease.ipv6);
 	if (r == 0 && (moved4 || moved6))
 		r = save(dirfd, key, &lease, err);

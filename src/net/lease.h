@@ -35,9 +35,11 @@ struct lease {
 
 /* Finds the key's lease or takes a new one. want4, want6: static addresses or NULL (any; a lease
  * that exists is kept). ERR_CONFLICT: the address is another's (named), or none is left; ERR_INPUT:
- * it is not in the subnet. `key` is a file name (net__key_file). */
+ * it is not in the subnet. avoid (or NULL): addresses that are
+ * not to be chosen; a lease that has one, and is not to have it, changes. `key` is a file name
+ * (net__key_file). */
 int lease__take(int dirfd, const struct lease_pools *pools, const char *key, const char *want4,
-		const char *want6, struct lease *ret, struct err *err);
+		const char *want6, const struct strv *avoid, struct lease *ret, struct err *err);
 /* 0 or -ENOENT, or another negative errno. */
 int lease__find(int dirfd, const char *key, struct lease *ret);
 /* Missing is success. */

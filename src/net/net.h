@@ -79,6 +79,8 @@ int net_network_create(struct net *net, const struct net_config *config, struct 
 int net_network_load(struct net *net, const char *name, struct net_network *ret,
 		     struct err *err); /* ERR_NOT_FOUND */
 int net_network_list(struct net *net, struct strv *ret_names, struct err *err);
+/* Whether it is there and has no way out. */
+bool net_network_internal(struct net *net, const char *name);
 /* Removes bridge, rules, leases, record. ERR_CONFLICT (EBUSY) with the names of the slots while
  * leases are held. Missing: success. */
 int net_network_remove(struct net *net, const char *name, struct err *err);
@@ -91,11 +93,12 @@ bool net_network_matches(const struct net_network *network, const struct net_con
 
 struct net_attach {
 	const char *network;
-	const char *key;	 /* who: "<project>/<service>-<number>"; the lease's name */
-	const char *ifname;	 /* inside; NULL: "eth<n>", the first free */
-	const char *ipv4, *ipv6; /* static addresses or NULL */
-	const char *mac;	 /* NULL: derived from the address */
-	bool default_route;	 /* this network's gateway is the default route */
+	const char *key;	  /* who: "<project>/<service>-<number>"; the lease's name */
+	const char *ifname;	  /* inside; NULL: "eth<n>", the first free */
+	const char *ipv4, *ipv6;  /* static addresses or NULL */
+	const char *mac;	  /* NULL: derived from the address */
+	const struct strv *avoid; /* not to be chosen: others are to get these; NULL: none */
+	bool default_route;	  /* this network's gateway is the default route */
 };
 struct net_address {
 	char ifname[16];

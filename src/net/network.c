@@ -401,3 +401,10 @@ int net_network_remove(struct net *net, const char *name, struct err *err)
 	r = fs_remove_tree(net->root, name, err);
 	return r < 0 ? r : rules__retire(net, err);
 }
+
+bool net_network_internal(struct net *net, const char *name)
+{
+	const struct network *n = NULL;
+	cleanup_err struct err ignored = ERR_INIT;
+	return network__get(net, name, &n, &ignored) == 0 && n->record.config.internal;
+}

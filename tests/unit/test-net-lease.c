@@ -53,8 +53,8 @@ static void play(int fd, const struct lease_pools *pools, const struct move *mov
 			assert_int_equal(lease__release(fd, moves[i].key + 1, &err), 0);
 			continue;
 		}
-		int r = lease__take(fd, pools, moves[i].key, moves[i].want_static, NULL, &lease,
-				    &err);
+		int r = lease__take(fd, pools, moves[i].key, moves[i].want_static, NULL, NULL,
+				    &lease, &err);
 		check(moves[i].key, (r == 0) == (moves[i].want != NULL), "step %zu: %d %s", i, r,
 		      err.msg ? err.msg : "");
 		if (r == 0)
