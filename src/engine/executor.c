@@ -101,6 +101,7 @@ static void job_end(struct job *job)
 	struct supervisor *s = job->s;
 	if (job->cancelled && job->err.no == 0)
 		(void)err_new(&job->err, ERR_CANCELLED, ECANCELED, "cancelled");
+	undo_half_made(job);
 	publish_now(s);
 	cleanup_err struct err sweep = ERR_INIT;
 	if (supervisor_sweep(s, &sweep) < 0)
@@ -274,14 +275,32 @@ static int check_ports(struct job *job, struct err *err)
 	return 0;
 }
 
-/* A START waits until everything that is to be made is made: then ports are checked once, and a
- * mistake in one service is found before another one runs. */
+static bool is_creation(enum step_kind kind)
+{
+	return kind == STEP_CREATE || kind == STEP_NETWORK_CREATE || kind == STEP_VOLUME_CREATE;
+}
+
+/* Whether something can be made right now. (Not so where a network is made anew: there a stop comes
+ * first.) */
+static bool creation_is_ready(const struct job *job)
+{
+	vec_each(index, &job->ready) {
+		if (*index != UINT32_MAX && is_creation(job->plan.steps.v[*index].kind))
+			return true;
+	}
+	return false;
+}
+
+/* A START, and the STOP of what is replaced, waits until everything that is to be made is made:
+ * then ports are checked once, and a mistake in one service is found before another one is touched.
+ */
 static bool may_run(struct job *job, const struct step *step)
 {
-	if (step->kind != STEP_START)
+	bool replaced = step->kind == STEP_STOP && step->recreate;
+	if (step->kind != STEP_START && !replaced)
 		return true;
 	if (job->creates_left > 0)
-		return false;
+		return replaced && !creation_is_ready(job);
 	if (!job->ports_checked && !job->cancelled) {
 		cleanup_err struct err err = ERR_INIT;
 		job->ports_checked = true;
@@ -294,19 +313,21 @@ static bool may_run(struct job *job, const struct step *step)
 }
 
 /* Creations that failed, and what a cancelled job has not begun. */
-static bool stops_starts(const struct job *job, const struct step *step)
+static bool stops_here(const struct job *job, const struct step *step)
 {
+	bool replaced = step->kind == STEP_STOP && step->recreate;
 	if (job->cancelled)
 		return true;
-	if (step->kind != STEP_START || job->err.no == 0)
+	if ((step->kind != STEP_START && !replaced) || job->err.no == 0)
 		return false;
-	for (size_t i = 0; i < job->plan.steps.n; i++)
-		if (job->plan.steps.v[i].kind == STEP_CREATE && job->steps[i].state != STEP_DONE)
+	for (size_t i = 0; i < job->plan.steps.n; i++) {
+		bool failed =
+			job->steps[i].state == STEP_FAILED || job->steps[i].state == STEP_SKIPPED;
+		if (job->plan.steps.v[i].kind == STEP_CREATE && failed)
 			return true;
+	}
 	return false;
 }
-
-static int begin_wait(struct job *job);
 
 static void job_advance(struct job *job)
 {
@@ -322,7 +343,7 @@ static void job_advance(struct job *job)
 				continue;
 			job->ready.v[i] = UINT32_MAX;
 			moved = true;
-			if (stops_starts(job, step))
+			if (stops_here(job, step))
 				skip(job, index);
 			else
 				run_step(job, index);
@@ -342,7 +363,7 @@ static void job_advance(struct job *job)
 		job->waiting = false;
 	}
 	job->advancing = false;
-	if (job->left == 0 && !job->waiting && (job->err.no || job->cancelled || !begin_wait(job)))
+	if (job->left == 0 && !job->waiting && (job->err.no || job->cancelled || !wait__begin(job)))
 		job_end(job);
 }
 
@@ -353,100 +374,9 @@ static void advance_deferred(void *data)
 		job_advance(s->jobs.v[0]);
 }
 
-/* --- up --wait --- */
-
-static bool waits_for_end(const struct job *job, const char *service)
+void job__advance_later(struct supervisor *s)
 {
-	vec_each(other, &job->project->services) {
-		vec_each(d, &other->depends_on) {
-			if (d->condition == DEPENDS_COMPLETED && str_eq(d->service, service))
-				return true;
-		}
-	}
-	return false;
-}
-
-/* A program that fails does so at once: one without a health check has to have run for this long.
- * Docker Compose looks for the first time after as long. */
-#define WAIT_SETTLES (500 * NSEC_PER_MSEC)
-
-static bool settled(const struct container *c)
-{
-	return c->state == CONTAINER_RUNNING &&
-	       (c->health_state == HEALTH_HEALTHY ||
-		(c->health_state == HEALTH_NONE && now_wall() - c->started >= WAIT_SETTLES));
-}
-
-/* 1: all are as they should be, 0: not yet, negative: one never will. */
-static int all_well(struct job *job, struct err *err)
-{
-	int well = 1;
-	map_each(e, &job->s->lives) {
-		const struct container *c = ((struct life *)e->value)->c;
-		bool selected =
-			job->goal.services.n == 0 || strv_has(&job->goal.services, c->service);
-		if (c->oneoff || !selected || c->state == CONTAINER_CREATED)
-			continue;
-		bool up = container_is_up(c->state) || c->state == CONTAINER_BACKOFF;
-		if (!up && waits_for_end(job, c->service) && c->exit_code == 0)
-			continue;
-		if (!up)
-			return err_new(err, ERR_CONTAINER, ECANCELED, "container %s exited (%d)",
-				       c->name, c->exit_code);
-		if (c->health_state == HEALTH_UNHEALTHY)
-			return err_new(err, ERR_CONTAINER, ECANCELED, "container %s is unhealthy",
-				       c->name);
-		if (waits_for_end(job, c->service) || !settled(c))
-			well = 0;
-	}
-	return well;
-}
-
-static void wait_check(struct job *job)
-{
-	cleanup_err struct err err = ERR_INIT;
-	int r = all_well(job, &err);
-	if (r == 0)
-		return;
-	if (r < 0)
-		job__fail(job, &err);
-	job->waiting = false;
-	loop_defer(job->s->loop, advance_deferred, job->s);
-}
-
-static void wait_again(struct timer *t, void *data)
-{
-	struct job *job = data;
-	if (job->waiting)
-		wait_check(job);
-	if (job->waiting)
-		timer_again(t, WAIT_SETTLES / 5);
-}
-
-static void wait_over(struct timer *t, void *data)
-{
-	struct job *job = data;
-	(void)t;
-	cleanup_err struct err err = ERR_INIT;
-	(void)err_new(&err, ERR_TIMEOUT, ETIMEDOUT, "not all services are up and healthy in time");
-	job__fail(job, &err);
-	job->cancelled = true;
-	loop_defer(job->s->loop, advance_deferred, job->s);
-}
-
-/* 1: there is something to wait for. */
-static int begin_wait(struct job *job)
-{
-	if (!job->goal.wait || !job->project)
-		return 0;
-	job->goal.wait = false;
-	job->waiting = true;
-	wait_check(job);
-	if (job->waiting)
-		job->settle = loop_timer(job->s->loop, WAIT_SETTLES / 5, 0, wait_again, job);
-	if (job->waiting && job->goal.has_wait_timeout)
-		job->timeout = loop_timer(job->s->loop, job->goal.wait_timeout, 0, wait_over, job);
-	return 1;
+	loop_defer(s->loop, advance_deferred, s);
 }
 
 void job_container_changed(struct supervisor *s, struct life *life)
@@ -455,7 +385,7 @@ void job_container_changed(struct supervisor *s, struct life *life)
 	if (!job || !job->began)
 		return;
 	if (job->waiting)
-		wait_check(job);
+		wait__check(job);
 	for (uint32_t i = 0; i < job->plan.steps.n; i++) {
 		struct step_run *run = &job->steps[i];
 		if (run->life != life || run->busy)
@@ -465,7 +395,7 @@ void job_container_changed(struct supervisor *s, struct life *life)
 		else if (run->state == STEP_DONE)
 			check_dependents(job, i);
 	}
-	loop_defer(s->loop, advance_deferred, s);
+	job__advance_later(s);
 }
 
 void job_forget_life(struct supervisor *s, const struct life *life)
@@ -654,7 +584,7 @@ void job_new(struct supervisor *s, struct job_request *request)
 			      "cancelled: '%s' was asked for meanwhile", goal_name(job->goal.kind));
 		job__fail(at_work, &why);
 		at_work->cancelled = true;
-		loop_defer(s->loop, advance_deferred, s);
+		job__advance_later(s);
 	} else if (at_work) {
 		cleanup_free char *text =
 			xasprintf("'%s' is at work on this project: waiting for it to end",
@@ -675,7 +605,7 @@ void job_cancel(struct supervisor *s, struct conn *conn, bool conn_gone)
 		if (conn_gone)
 			job->conn = NULL;
 		if (job->began) {
-			loop_defer(s->loop, advance_deferred, s);
+			job__advance_later(s);
 		} else if (i > 0) {
 			cleanup_err struct err err = ERR_INIT;
 			(void)err_new(&err, ERR_CANCELLED, ECANCELED, "cancelled");

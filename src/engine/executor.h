@@ -11,9 +11,10 @@ enum step_state { STEP_WAITING, STEP_RUNNING, STEP_DONE, STEP_FAILED, STEP_SKIPP
 struct step_run {
 	enum step_state state;
 	size_t waits_for;    /* dependencies that are not yet met */
-	struct life *life;   /* of a START or STOP; NULL when it is removed */
+	struct life *life;   /* of a CREATE, START or STOP; NULL when it is removed */
 	bool begun;	     /* START: the order has been given */
 	bool busy;	     /* its function is being run: what changes now is in its answer */
+	bool made;	     /* a network or volume that was not there before */
 	bool waited;	     /* somebody waits for its health, and has been told so */
 	size_t first, count; /* its dependents, in job->dependents */
 };
@@ -61,9 +62,21 @@ const char *steps__word(const struct step *step, bool done);
  * anonymous ones. */
 int steps__destroy(struct life *life, bool keep_slot, bool volumes, struct err *err);
 
+/* --- undo.c --- */
+
+/* At the end of a job that has failed: removes what it made and what never ran. */
+void undo_half_made(struct job *job);
+
+/* --- wait.c --- */
+
+/* 1: there is something to wait for (job->waiting, until it is over). */
+int wait__begin(struct job *job);
+void wait__check(struct job *job); /* a container has changed */
+
 /* --- executor.c --- */
 
 void job__fail(struct job *job, struct err *err); /* takes err's content; the first one is kept */
+void job__advance_later(struct supervisor *s);	  /* at the end of this round */
 void job__event(struct job *job, const struct step *step, const char *action, const char *text,
 		const char *reason);
 

@@ -44,6 +44,11 @@ static json_t *hooks_of(const struct container *c, enum hook_kind kind)
 	return json_object_get(json_object_get(c->config, "service"), kinds[kind].key);
 }
 
+bool hooks_has(const struct container *c, enum hook_kind kind)
+{
+	return !c->oneoff && json_array_size(hooks_of(c, kind)) > 0;
+}
+
 /* --- the end of one --- */
 
 static void read_output(struct hooks *h)
@@ -264,7 +269,7 @@ int hooks_begin(struct life *life, enum hook_kind kind)
 	json_t *list = hooks_of(life->c, kind);
 	hooks_end(life);
 	err_done(&life->hook_error);
-	if (json_array_size(list) == 0 || life->c->oneoff) {
+	if (!hooks_has(life->c, kind)) {
 		life->c->hooks_due = false;
 		return 0;
 	}

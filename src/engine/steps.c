@@ -27,9 +27,8 @@ static int network_create(struct job *job, uint32_t index, struct err *err)
 		step->key ? project_network(job->project, step->key) : NULL;
 	struct net_config config;
 	cleanup_network struct net_network made = { 0 };
-	bool created;
 	service_network_config(job->project, network, &config);
-	int r = net_network_create(job->s->net, &config, &made, &created, err);
+	int r = net_network_create(job->s->net, &config, &made, &job->steps[index].made, err);
 	net_config_done(&config);
 	return r;
 }
@@ -57,8 +56,7 @@ static int volume_step_create(struct job *job, uint32_t index, struct err *err)
 		.labels = v->labels,
 	};
 	cleanup_volume struct volume made = { 0 };
-	bool created;
-	return volume_create(job->s->paths.root, &want, &made, &created, err);
+	return volume_create(job->s->paths.root, &want, &made, &job->steps[index].made, err);
 }
 
 static int volume_step_remove(struct job *job, uint32_t index, struct err *err)
@@ -135,6 +133,20 @@ static void tell_warnings(struct supervisor *s, const struct strv *warnings)
 		event_warning(s, "%s", warnings->v[i]);
 }
 
+/* A slot that no container came to be in. Its anonymous volumes are new: nobody has written to
+ * them.
+ */
+static void leave_unused_slot(struct supervisor *s, const struct slot *slot)
+{
+	cleanup_err struct err ignored = ERR_INIT; /* the first failure is the one to report */
+	if (supervisor_life_by_slot(s, slot->name))
+		return;
+	vec_each(v, &slot->volumes)
+		(void)volume_remove(s->paths.root, v->volume, &ignored);
+	(void)slot_remove(&s->paths, s->name, slot->name, &ignored);
+	s->sweep_due = true;
+}
+
 static int create(struct job *job, uint32_t index, struct err *err)
 {
 	struct supervisor *s = job->s;
@@ -162,6 +174,8 @@ static int create(struct job *job, uint32_t index, struct err *err)
 	}
 	if (r == 0)
 		r = state_container_create(&s->paths, c, &spec, err);
+	if (r < 0)
+		leave_unused_slot(s, &slot);
 	slot_done(&slot);
 	if (r < 0) {
 		container_free(c);
@@ -169,6 +183,7 @@ static int create(struct job *job, uint32_t index, struct err *err)
 	}
 	struct life *life = life_new(s, c);
 	supervisor_add(s, life);
+	job->steps[index].life = life;
 	event_container(life, "create");
 	if (context.oneoff) {
 		job->oneoff = life;
@@ -212,7 +227,7 @@ static int poll_start(struct job *job, uint32_t index, struct err *err)
 	}
 	if (!run->begun) {
 		run->begun = true;
-		c->hooks_due = !c->oneoff;
+		c->hooks_due = hooks_has(c, HOOK_POST_START);
 		int r = life_event(life, LIFE_START, err);
 		return r < 0 ? err_wrap(err, "cannot start container '%s'", c->name)
 			     : poll_start(job, index, err);
@@ -235,7 +250,8 @@ static int start(struct job *job, uint32_t index, struct err *err)
 	run->begun = state == CONTAINER_RUNNING || state == CONTAINER_STARTING;
 	if (state == CONTAINER_BACKOFF || state == CONTAINER_PAUSED) {
 		run->begun = true;
-		run->life->c->hooks_due = state == CONTAINER_BACKOFF;
+		run->life->c->hooks_due =
+			state == CONTAINER_BACKOFF && hooks_has(run->life->c, HOOK_POST_START);
 		int r = life_event(run->life, LIFE_START, err);
 		if (r < 0)
 			return err_wrap(err, "cannot start container '%s'", run->life->c->name);

@@ -199,6 +199,7 @@ void health_stop(struct life *life);  /* no further checks; kills one that runs 
 /* --- hook.c: commands in a container after its start and before its stop --- */
 
 enum hook_kind { HOOK_POST_START, HOOK_PRE_STOP };
+bool hooks_has(const struct container *c, enum hook_kind kind);
 /* Begins the container's hooks of that kind, one after the other until one fails. 1: they run
  * (life->hooks; when they are through job_container_changed is called, and life->hook_error says
  * what failed); 0: there are none. */
