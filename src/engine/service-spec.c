@@ -98,7 +98,9 @@ static void spec_basics(struct making *m)
 	memcpy(spec->id, m->c->id, sizeof(spec->id));
 	spec->project = xstrdup(m->c->project);
 	spec->name = xstrdup(m->c->name);
-	strv_copy(&spec->layers, &m->x->image->layers);
+	strv_take(&spec->layers, state_mountpoints_dir(m->x->paths));
+	for (size_t i = 0; i < m->x->image->layers.n; i++)
+		strv_add(&spec->layers, m->x->image->layers.v[i]);
 	spec->dir = state_container_dir(m->x->paths, m->c->project, m->c->id);
 	spec->readonly_root = s->read_only;
 	spec->init = s->has_init && s->init;

@@ -36,7 +36,7 @@ int service_container(const struct service_context *context, struct container **
 
 /* STEP_UPDATE: brings the fields of the record that are marked live, and the resources in the spec,
  * in line with the service as it is now; everything else stays as created. The caller stores both
- * (state_container_save, state_spec_save) and applies them (runtime_update, net_ports_set, health
+ * (state_container_save) and applies them (runtime_update, net_ports_set, health
  * timers, log_writer_limits). */
 int service_update(const struct service_context *context, struct container *c, struct spec *spec,
 		   struct err *err);

@@ -12,7 +12,6 @@
 
 enum {
 	NAME_MAX_LEN = 200,	 /* leaves room for suffixes below NAME_MAX */
-	RECORD_MAX = 32 << 20,	 /* a container's labels and environment */
 	PROJECT_MAX = 256 << 20, /* thousands of services */
 	ID_PREFIX_MIN = 4,	 /* shorter prefixes are taken for names only */
 	DIR_MODE = 0700,
@@ -83,6 +82,11 @@ char *state_slot_dir(const struct engine_paths *paths, const char *project, cons
 	return xasprintf("%s/projects/%s/slots/%s", paths->root, project, slot);
 }
 
+char *state_mountpoints_dir(const struct engine_paths *paths)
+{
+	return xasprintf("%s/mountpoints", paths->root);
+}
+
 void container_free(struct container *c)
 {
 	if (!c)
@@ -111,26 +115,28 @@ static void correct_state(struct container *c)
 	c->health_state = HEALTH_NONE;
 }
 
-/* -ENOENT (ERR_NOT_FOUND) when there is no container.json. */
+/* -ENOENT (ERR_NOT_FOUND) when there is no record. */
 static int load_container(const char *dir, bool as_recorded, struct container **ret,
 			  struct err *err)
 {
 	cleanup(container_free_cleanup) struct container *c = new0(struct container);
-	cleanup_free char *fixed = xasprintf("%s/container.json", dir);
-	cleanup_free char *moving = xasprintf("%s/state.json", dir);
+	cleanup(container_file_done) struct container_file f = { 0 };
 	cleanup_json json_t *record = NULL, *state = NULL;
 
-	int r = json_read(AT_FDCWD, fixed, RECORD_MAX, &record, err);
+	int r = container_file__read(dir, &f, err);
 	if (r == 0)
-		r = json_read(AT_FDCWD, moving, RECORD_MAX, &state, err);
+		r = container_file__parse(&f, f.record, &record, err);
 	if (r == 0)
-		r = record_load(&state__container_record, record, fixed, c, err);
+		r = container_file__parse(&f, f.state, &state, err);
 	if (r == 0)
-		r = state__state_from_json(state, moving, c, err);
+		r = record_load(&state__container_record, record, f.path, c, err);
+	if (r == 0)
+		r = state__state_from_json(state, f.path, c, err);
 	if (r < 0)
 		return r;
 	if (!c->project || !c->service || !c->slot || !c->name || strlen(c->id) != SPEC_ID_LEN)
-		return err_input(err, "%s: not a whole record; remove its directory", fixed);
+		return err_input(err, "%s: not a whole record; remove its directory", f.path);
+	c->changes = f.changes;
 	if (!as_recorded)
 		correct_state(c);
 	*ret = ptr_take(c);
@@ -282,13 +288,15 @@ int state_spec_load(const struct engine_paths *paths, const struct container *c,
 		    struct err *err)
 {
 	cleanup_json json_t *j = NULL;
+	cleanup(container_file_done) struct container_file f = { 0 };
 	cleanup_free char *dir = state_container_dir(paths, c->project, c->id);
-	cleanup_free char *path = xasprintf("%s/spec.json", dir);
-	int r = json_read(AT_FDCWD, path, PROJECT_MAX, &j, err);
+	int r = container_file__read(dir, &f, err);
+	if (r == 0)
+		r = container_file__parse(&f, f.spec, &j, err);
 	if (r < 0)
 		return r;
 	r = spec_from_json(j, ret, err);
-	return r < 0 ? err_wrap(err, "%s", path) : 0;
+	return r < 0 ? err_wrap(err, "%s", f.path) : 0;
 }
 
 /* --- writing --- */
@@ -306,35 +314,26 @@ int state_project_save(const struct engine_paths *paths, const struct project *p
 	return r < 0 ? r : json_write(AT_FDCWD, path, j, RECORD_MODE, FS_SYNC, err);
 }
 
-static int write_record(const struct engine_paths *paths, const struct container *c,
-			const char *name, json_t *stolen, struct err *err)
+int state_container_save(const struct engine_paths *paths, struct container *c,
+			 const struct spec *spec, struct err *err)
 {
-	cleanup_json json_t *j = stolen;
 	cleanup_free char *dir = state_container_dir(paths, c->project, c->id);
-	cleanup_free char *path = xasprintf("%s/%s", dir, name);
-	return json_write(AT_FDCWD, path, j, RECORD_MODE, 0, err);
+	cleanup_json json_t *record = record_save(&state__container_record, c);
+	cleanup_json json_t *runs = spec_to_json(spec);
+	cleanup_json json_t *state = state__state_to_json(c);
+	c->changes = 0;
+	return container_file__write(dir, record, runs, state, err);
 }
 
-int state_container_save(const struct engine_paths *paths, const struct container *c,
-			 struct err *err)
-{
-	return write_record(paths, c, "container.json", record_save(&state__container_record, c),
-			    err);
-}
-
-int state_container_save_state(const struct engine_paths *paths, const struct container *c,
+int state_container_save_state(const struct engine_paths *paths, struct container *c,
 			       struct err *err)
 {
-	return write_record(paths, c, "state.json", state__state_to_json(c), err);
+	cleanup_free char *dir = state_container_dir(paths, c->project, c->id);
+	cleanup_json json_t *state = state__state_to_json(c);
+	return container_file__append(dir, state, &c->changes, err);
 }
 
-int state_spec_save(const struct engine_paths *paths, const struct container *c,
-		    const struct spec *spec, struct err *err)
-{
-	return write_record(paths, c, "spec.json", spec_to_json(spec), err);
-}
-
-int state_container_create(const struct engine_paths *paths, const struct container *c,
+int state_container_create(const struct engine_paths *paths, struct container *c,
 			   const struct spec *spec, struct err *err)
 {
 	int r = state_name_check("project", c->project, err);
@@ -354,11 +353,7 @@ int state_container_create(const struct engine_paths *paths, const struct contai
 	if (r >= 0)
 		r = fs_mkdirs(AT_FDCWD, work, DIR_MODE, err);
 	if (r >= 0)
-		r = state_spec_save(paths, c, spec, err);
-	if (r >= 0)
-		r = state_container_save_state(paths, c, err);
-	if (r >= 0)
-		r = state_container_save(paths, c, err);
+		r = state_container_save(paths, c, spec, err);
 	if (r < 0) {
 		cleanup_err struct err ignored =
 			ERR_INIT; /* the first failure is the one to tell */
@@ -372,7 +367,7 @@ int state_container_remove(const struct engine_paths *paths, const struct contai
 			   struct err *err)
 {
 	cleanup_free char *dir = state_container_dir(paths, c->project, c->id);
-	cleanup_free char *record = xasprintf("%s/container.json", dir);
+	cleanup_free char *record = xasprintf("%s/" CONTAINER_FILE, dir);
 	/* Without its record it is gone for everybody, however long the tree takes. */
 	if (unlink(record) < 0 && errno != ENOENT)
 		return err_sys(err, errno, "remove '%s'", record);
@@ -393,7 +388,7 @@ int state_sweep(const struct engine_paths *paths, const char *project, struct er
 	}
 	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
 		cleanup_free char *path = xasprintf("%s/%s", dir, ids.v[i]);
-		cleanup_free char *record = xasprintf("%s/container.json", path);
+		cleanup_free char *record = xasprintf("%s/" CONTAINER_FILE, path);
 		if (!fs_exists(AT_FDCWD, record))
 			r = fs_remove_tree(AT_FDCWD, path, err);
 	}

@@ -1,22 +1,23 @@
-/* What is: the records on disk. Every fact that matters is a small file, written whole and renamed;
- *the supervisor of a project is their only writer while it lives, anybody may read them at any time
- *(ps, logs, exec, ls), and a fresh supervisor starts from them alone.
+/* What is: the records on disk. Every fact that matters is a small file, written whole and renamed
+ * (a container's changes are lines added to its file: container-file.c); the supervisor of a
+ * project is their only writer while it lives, anybody may read them at any time (ps, logs, exec,
+ * ls), and a fresh supervisor starts from them alone.
  *
- *	STAVE_ROOT/projects/<project>/
- *		project.json                    the project as last applied (project_to_json; mode
- *0600: it holds secrets) slots/<slot>/slot.json          what outlives a container: id map,
- *anonymous volumes, network keys slots/<slot>/log, log.1, ...    CRI text (engine/log.h)
- *		containers/<id>/container.json  what was created (struct container, the first half)
- *		containers/<id>/state.json      how it is (the second half)
- *		containers/<id>/spec.json       what runs (runtime/spec.h; mode 0600)
- *		containers/<id>/upper, work     the writable layer
- *	STAVE_ROOT/idmaps/<index>               a leased range of 65,536 host ids; another name of
- *the slot.json that it is in as it is leased STAVE_RUN/projects/<project>/lock       held (flock)
- *by the keeper STAVE_RUN/projects/<project>/control    the supervisor's socket
+ * STAVE_ROOT/projects/<project>/
+ *   project.json      the project as last applied (project_to_json; mode 0600: it holds secrets)
+ *   slots/<slot>/slot.json        what outlives a container: id map, anonymous volumes
+ *   slots/<slot>/log, log.1, ...  CRI text (engine/log.h)
+ *   containers/<id>/container.jsonl  a line each: what was created (struct container, the first
+ *                     half), what runs (runtime/spec.h), how it is (the second half); mode 0600
+ *   containers/<id>/upper, work   the writable layer
+ * STAVE_ROOT/mountpoints          the lowest layer of every container
+ * STAVE_ROOT/idmaps/<index>       a leased range of 65,536 host ids; another name of the slot.json
+ *                     that it is in, as that was when it was leased
+ * STAVE_RUN/projects/<project>/lock     held (flock) by the keeper
+ * STAVE_RUN/projects/<project>/control  the supervisor's socket
  *
  * A slot is named "<service>-<number>" ("web-2"), a one-off's "<service>-run-<8 hex>". Its key in
- *net/ is
- * "<project>/<slot>". */
+ * net/ is "<project>/<slot>". */
 #ifndef STAVE_ENGINE_STATE_H
 #define STAVE_ENGINE_STATE_H
 
@@ -103,7 +104,7 @@ struct container_volume { /* mounts, for ps/inspect/rm: what is where */
 };
 
 struct container {
-	/* fixed at creation (container.json); the fields marked live are changed by an update step
+	/* fixed at creation; the fields marked live are changed by an update step
 	 */
 	char id[SPEC_ID_LEN + 1];
 	char *project, *service, *slot, *name;
@@ -137,7 +138,7 @@ struct container {
 	struct strv dns, dns_search, dns_opt; /* for /etc/resolv.conf and the asker's forwarding */
 	json_t *config; /* what the plan compares and names in reasons: service_config() */
 
-	/* how it is (state.json) */
+	/* how it is */
 	enum container_state state;
 	bool wanted; /* should run: false once the user stopped it */
 	pid_t pid;   /* 0 when it does not run */
@@ -152,6 +153,8 @@ struct container {
 	int health_failing;
 	bool hooks_due; /* started by a command, and its post_start hooks are not through yet */
 	VEC(struct health_result) health_log; /* the last five */
+
+	size_t changes; /* not part of the record: bytes of state in its file (state.c) */
 };
 void container_free(struct container *c);
 DEFINE_CLEANUP(struct container, container_free)
@@ -189,21 +192,20 @@ int state_spec_load(const struct engine_paths *paths, const struct container *c,
 /* Directory of a container or slot, owned text. */
 char *state_container_dir(const struct engine_paths *paths, const char *project, const char *id);
 char *state_slot_dir(const struct engine_paths *paths, const char *project, const char *slot);
+char *state_mountpoints_dir(const struct engine_paths *paths); /* runtime_mountpoints_make */
 
 /* Writing: the supervisor only. project.json is synced; the rest is not: after a power cut no
  * container runs, and what is torn is reported by name. */
 int state_project_save(const struct engine_paths *paths, const struct project *project,
 		       struct err *err);
-/* Makes the directory with upper and work, spec.json, state.json, and last container.json: from
- * then on the container is there for everybody. */
-int state_container_create(const struct engine_paths *paths, const struct container *c,
+/* Makes the directory with upper and work, and last its file: from then on the container is there
+ * for everybody. */
+int state_container_create(const struct engine_paths *paths, struct container *c,
 			   const struct spec *spec, struct err *err);
-int state_container_save(const struct engine_paths *paths, const struct container *c,
-			 struct err *err); /* container.json */
-int state_spec_save(const struct engine_paths *paths, const struct container *c,
-		    const struct spec *spec, struct err *err);
-int state_container_save_state(const struct engine_paths *paths, const struct container *c,
-			       struct err *err); /* state.json */
+int state_container_save(const struct engine_paths *paths, struct container *c,
+			 const struct spec *spec, struct err *err); /* all of it */
+int state_container_save_state(const struct engine_paths *paths, struct container *c,
+			       struct err *err); /* how it is */
 int state_container_remove(const struct engine_paths *paths, const struct container *c,
 			   struct err *err);
 /* Removes what a crash left half made or half removed. Called by a supervisor as it starts. */

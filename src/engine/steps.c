@@ -157,7 +157,10 @@ static int create(struct job *job, uint32_t index, struct err *err)
 	cleanup_strv struct strv warnings = { 0 };
 	cleanup_spec struct spec spec = { 0 };
 
+	cleanup_free char *mountpoints = state_mountpoints_dir(&s->paths);
 	int r = service_of_step(job, step, &context, err);
+	if (r == 0)
+		r = runtime_mountpoints_make(mountpoints, err);
 	if (r == 0)
 		r = slot_open(&s->paths, s->name, step->slot, step->service, step->number, &slot,
 			      err);
@@ -334,9 +337,7 @@ static int update(struct job *job, uint32_t index, struct err *err)
 	if (r == 0)
 		r = service_update(&context, life->c, &spec, err);
 	if (r == 0)
-		r = state_spec_save(&s->paths, life->c, &spec, err);
-	if (r == 0)
-		r = state_container_save(&s->paths, life->c, err);
+		r = state_container_save(&s->paths, life->c, &spec, err);
 	slot_done(&slot);
 	if (r < 0)
 		return r;

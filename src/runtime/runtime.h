@@ -33,6 +33,10 @@ int runtime_check_kernel(struct err *err);
 /* Whether the file system of `path` can be idmapped (false: run without a user namespace, with a
  * warning). */
 bool runtime_can_idmap(const char *path);
+/* Makes, once for all containers, the directory of what every container needs in its root and an
+ * image may lack: the places of /proc, /sys, /dev and of our files in /etc. As the lowest of a
+ * spec's layers it spares every container from making them in its writable layer. */
+int runtime_mountpoints_make(const char *path, struct err *err);
 
 struct runtime_namespaces {
 	int user; /* FD_NONE when the map's count is 0 */

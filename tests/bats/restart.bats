@@ -5,10 +5,10 @@ field() { # field SERVICE KEY, of the record on disk
 	python3 - "$STAVE_ROOT/projects/$PROJECT/containers" "$1" "$2" <<-'E'
 		import glob, json, sys
 		base, service, key = sys.argv[1:]
-		for path in glob.glob(base + "/*/container.json"):
-		    c = json.load(open(path))
+		for path in glob.glob(base + "/*/container.jsonl"):
+		    lines = [l for l in open(path) if l.endswith("\n")]
+		    c, s = json.loads(lines[0]), json.loads(lines[-1])
 		    if c["service"] == service:
-		        s = json.load(open(path.replace("container.json", "state.json")))
 		        print(s.get(key, c.get(key, "")))
 	E
 }

@@ -41,7 +41,7 @@ static struct container *make(const char *project, const char *service, uint32_t
 	return c;
 }
 
-static void create(const struct container *c)
+static void create(struct container *c)
 {
 	cleanup_spec struct spec spec;
 	cleanup_err struct err err = ERR_INIT;
@@ -177,29 +177,43 @@ static void write_text(const char *path, const char *text)
 	assert_int_equal(fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, 0, &err), 0);
 }
 
+static char *file_of(const struct container *c)
+{
+	cleanup_free char *dir = state_container_dir(&paths, c->project, c->id);
+	return xasprintf("%s/" CONTAINER_FILE, dir);
+}
+
 static void broken_files_are_named(void **state)
 {
 	static const struct {
-		const char *name, *file, *text,
+		const char *name, *record, *state,
 			*error; /* error: how the message ends; NULL: none */
 	} broken[] = {
-		{ "not JSON", "container.json", "{", "invalid JSON" },
-		{ "another type", "container.json", "{\"name\": 5}",
-		  "'name' has a value that cannot be read" },
-		{ "too large a number", "container.json", "{\"number\": 99999999999}",
+		{ "not JSON", "{", NULL, "invalid JSON" },
+		{ "another type", "{\"name\": 5}", NULL, "'name' has a value that cannot be read" },
+		{ "too large a number", "{\"number\": 99999999999}", NULL,
 		  "'number' has a value that cannot be read" },
-		{ "not whole", "container.json", "{}", "not a whole record; remove its directory" },
-		{ "an unknown state", "state.json", "{\"state\": \"dancing\"}",
+		{ "not whole", "{}", NULL, "not a whole record; remove its directory" },
+		{ "cut off", "{}\n{}\n{}", "", "not a whole record; remove its directory" },
+		{ "an unknown state", NULL, "{\"state\": \"dancing\"}",
 		  "'state' has a value that cannot be read" },
-		{ "what a later version adds", "state.json",
-		  "{\"state\": \"exited\", \"mood\": [1]}", NULL },
+		{ "what a later version adds", NULL, "{\"state\": \"exited\", \"mood\": [1]}",
+		  NULL },
 	};
 	struct container *c = make("broken", "web", 1, 'f');
-	cleanup_free char *dir = state_container_dir(&paths, "broken", c->id);
+	cleanup_free char *path = file_of(c);
+	cleanup_json json_t *record = record_save(&state__container_record, c);
+	cleanup_free char *good = json_text(record);
 	for (size_t i = 0; i < ARRAY_SIZE(broken); i++) {
 		create(c);
-		cleanup_free char *path = xasprintf("%s/%s", dir, broken[i].file);
-		write_text(path, broken[i].text);
+		cleanup_free char *text =
+			broken[i].state && !*broken[i].state
+				? xstrdup(broken[i].record)
+				: xasprintf("%s\n{}\n%s\n",
+					    broken[i].record ? broken[i].record : good,
+					    broken[i].state ? broken[i].state
+							    : "{\"state\": \"exited\"}");
+		write_text(path, text);
 		cleanup_err struct err err = ERR_INIT;
 		cleanup_containers struct containers list = { 0 };
 		int r = state_containers(&paths, "broken", &list, &err);
@@ -210,6 +224,56 @@ static void broken_files_are_named(void **state)
 		check(broken[i].name, strstr(err.msg, broken[i].error) != NULL, "got '%s'",
 		      err.msg);
 	}
+	container_free(c);
+}
+
+static int exit_code_on_record(const char *project)
+{
+	cleanup_err struct err err = ERR_INIT;
+	cleanup_containers struct containers list = { 0 };
+	assert_int_equal(state_containers(&paths, project, &list, &err), 0);
+	assert_int_equal(list.items.n, 1);
+	return list.items.v[0]->exit_code;
+}
+
+static size_t size_of(const char *path)
+{
+	struct stat st;
+	assert_int_equal(stat(path, &st), 0);
+	return (size_t)st.st_size;
+}
+
+/* The last whole line counts, a torn one is mended, and the file does not grow for ever. */
+static void changes_are_added(void **state)
+{
+	cleanup_err struct err err = ERR_INIT;
+	struct container *c = make("changes", "web", 1, '3');
+	cleanup_free char *path = file_of(c);
+	create(c);
+	c->state = CONTAINER_EXITED;
+	c->exit_code = 1;
+	assert_int_equal(state_container_save_state(&paths, c, &err), 0);
+	assert_int_equal(exit_code_on_record("changes"), 1);
+
+	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	assert_int_equal(write(fd, "{\"exit_code\": 9", 15), 15);
+	close(fd);
+	assert_int_equal(exit_code_on_record("changes"), 1);
+	c->exit_code = 2;
+	assert_int_equal(state_container_save_state(&paths, c, &err), 0);
+	assert_int_equal(exit_code_on_record("changes"), 2);
+
+	size_t largest = 0;
+	for (c->exit_code = 3; c->exit_code < 2000; c->exit_code++) {
+		assert_int_equal(state_container_save_state(&paths, c, &err), 0);
+		largest = size_of(path) > largest ? size_of(path) : largest;
+	}
+	assert_int_equal(exit_code_on_record("changes"), 1999);
+	assert_in_range(largest, 60000, 70000);
+
+	/* The other lines are as they were. */
+	cleanup_spec struct spec spec = { 0 };
+	assert_int_equal(state_spec_load(&paths, c, &spec, &err), 0);
 	container_free(c);
 }
 
@@ -239,7 +303,7 @@ static void a_removed_one_is_gone(void **state)
 	struct container *c = make("gone", "web", 1, '1');
 	create(c);
 	cleanup_free char *dir = state_container_dir(&paths, "gone", c->id);
-	cleanup_free char *record = xasprintf("%s/container.json", dir);
+	cleanup_free char *record = file_of(c);
 	/* A crash in the middle of a removal: the record is gone, the tree is not. */
 	assert_int_equal(unlink(record), 0);
 	struct containers list = { 0 };
@@ -353,6 +417,7 @@ int main(void)
 		cmocka_unit_test(lists_are_sorted_and_found_by_prefix),
 		cmocka_unit_test(a_dead_process_is_an_exited_container),
 		cmocka_unit_test(broken_files_are_named),
+		cmocka_unit_test(changes_are_added),
 		cmocka_unit_test(names_are_checked),
 		cmocka_unit_test(a_removed_one_is_gone),
 		cmocka_unit_test(a_slot_keeps_what_it_has),
