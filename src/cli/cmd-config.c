@@ -166,6 +166,9 @@ static int print_document(struct compose_result *r, const struct config_args *o,
 	if (o->quiet)
 		return 0;
 	cleanup_json json_t *full = compose_to_json(r);
+	/* Docker Compose knows models in YAML only. */
+	if (!yaml && !o->no_interpolate)
+		json_object_del(full, "models");
 	cleanup_json json_t *document =
 		yaml && !o->no_interpolate ? config_for_yaml(full) : json_incref(full);
 	if (o->output) {
@@ -212,7 +215,7 @@ static int config_run(struct cli *cli, void *options, const struct strv *args, s
 		.profiles = cli->global.profiles,
 		.project_name = cli->global.project_name,
 		.project_directory = cli->global.project_directory,
-		.document_only = print != list_hashes,
+		.document_only = true,
 		.no_consistency = o->no_consistency,
 		.no_env_resolution = o->no_env_resolution || print,
 		.no_interpolate = o->no_interpolate || o->variables,

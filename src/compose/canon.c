@@ -73,8 +73,8 @@ static struct node *canon_ulimit(struct canon_run *c, struct node *n, const stru
 	return map;
 }
 
-/* A list of NAME=value as a map; a bare name has no value. */
-static struct node *canon_pairs(struct canon_run *c, struct node *n, bool bare_allowed,
+/* A list of NAME=value as a map; only the name `bare` may stand without a value. */
+static struct node *canon_pairs(struct canon_run *c, struct node *n, const char *bare,
 				const struct trail *trail)
 {
 	struct arena *a = c->m->arena;
@@ -89,7 +89,7 @@ static struct node *canon_pairs(struct canon_run *c, struct node *n, bool bare_a
 	list_each(item, list) {
 		const char *text = node_str(*item), *equals = text ? strchr(text, '=') : NULL;
 		struct where where = (*item)->where;
-		if (!text || (!equals && !bare_allowed)) {
+		if (!text || (!equals && !str_eq(bare, text))) {
 			refuse(c, *item, trail, "expected name=value");
 			return n;
 		}
@@ -102,12 +102,12 @@ static struct node *canon_pairs(struct canon_run *c, struct node *n, bool bare_a
 
 static struct node *canon_ssh(struct canon_run *c, struct node *n, const struct trail *trail)
 {
-	return canon_pairs(c, n, true, trail);
+	return canon_pairs(c, n, "default", trail);
 }
 
 static struct node *canon_key_value(struct canon_run *c, struct node *n, const struct trail *trail)
 {
-	return canon_pairs(c, n, false, trail);
+	return canon_pairs(c, n, NULL, trail);
 }
 
 static struct node *canon_depends(struct canon_run *c, struct node *n, const struct trail *trail)

@@ -17,7 +17,7 @@ static void file_object(struct scope *s, const struct node *n, const char *path,
 		count += map_at(n, *k) != NULL;
 	if (count > 1)
 		complain(s->m, where, path, "%s: only one of %s can be set", path, list);
-	if (count == 0 && !map_at(n, "driver") && !map_at(n, "external"))
+	if (count == 0 && !map_at(n, "external"))
 		complain(s->m, where, path, "%s: one of %s must be set", path, list);
 }
 

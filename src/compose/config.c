@@ -1,5 +1,6 @@
 #include "compose/config.h"
 
+#include "base/hash.h"
 #include "compose/json-write.h"
 #include "compose/model.h"
 #include "compose/output.h"
@@ -96,15 +97,58 @@ json_t *config_variables(const struct compose_result *result)
 	return all;
 }
 
+/* An env_file of which nothing but its path is said is written as its path. */
+static json_t *brief_env_files(const json_t *files)
+{
+	json_t *list = json_array(), *file;
+	size_t i;
+	json_array_foreach((json_t *)files, i, file)
+		json_array_append(list, json_flag(file, "required", true) &&
+							!json_object_get(file, "format")
+						? json_object_get(file, "path")
+						: file);
+	return list;
+}
+
+/* What Docker Compose hashes: the service as it prints it, without what does not change its
+ * containers, as Go's encoder writes it. */
+static void hash_service(const json_t *service, char out[SHA256_HEX])
+{
+	static const char *const without[] = { "build", "pull_policy", "scale", "depends_on",
+					       "profiles" };
+	cleanup_json json_t *copy = json_copy((json_t *)service), *deploy = NULL, *files = NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(without); i++)
+		json_object_del(copy, without[i]);
+	if (json_object_get(copy, "deploy")) {
+		deploy = json_copy(json_object_get(copy, "deploy"));
+		json_object_del(deploy, "replicas");
+		json_object_set(copy, "deploy", deploy);
+	}
+	if (json_object_get(copy, "env_file")) {
+		files = brief_env_files(json_object_get(copy, "env_file"));
+		json_object_set(copy, "env_file", files);
+	}
+	cleanup_str struct str text = STR_INIT;
+	json_write_text(copy, JSON_WRITE_COMPACT | JSON_WRITE_HTML, &text, NULL, NULL);
+	hash_hex(str_text(&text), text.len, out);
+}
+
 int config_hashes(const struct compose_result *result, const struct strv *services,
 		  struct strv *out, struct err *err)
 {
+	json_t *all = json_object_get(result->model->canonical, "services"), *service;
+	const char *name;
 	for (size_t i = 0; i < services->n; i++)
-		if (!project_service(result->project, services->v[i]))
+		if (!json_object_get(all, services->v[i]))
 			return err_not_found(err, "no such service: %s", services->v[i]);
-	vec_each(s, &result->project->services)
-		if (!services->n || strv_has(services, s->name))
-			strv_addf(out, "%s %s", s->name, s->config_hash);
+	json_object_foreach(all, name, service) {
+		char hash[SHA256_HEX];
+		if (services->n && !strv_has(services, name))
+			continue;
+		hash_service(service, hash);
+		strv_addf(out, "%s %s", name, hash);
+	}
+	strv_sort(out);
 	return 0;
 }
 

@@ -18,7 +18,8 @@ void config_environment(const struct compose_result *result, struct strv *out);
 /* Variables that the files name: an object NAME -> {default, alternate, required}. New reference.
  * Wants a result that was loaded with no_interpolate. */
 json_t *config_variables(const struct compose_result *result);
-/* "service hash" lines for the named services (empty: all). Fails with NOT_FOUND. */
+/* "service hash" lines for the named services (empty: all), sorted: Docker Compose's hashes. Wants
+ * a result that was loaded with no_env_resolution. Fails with NOT_FOUND. */
 int config_hashes(const struct compose_result *result, const struct strv *services,
 		  struct strv *out, struct err *err);
 /* Diagnostics as data: a list of {severity, message, hint, path, file, line, column, source,

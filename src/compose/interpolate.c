@@ -1,8 +1,7 @@
 #include "base/parse.h"
 #include "compose/pass.h"
 #include "compose/template.h"
-
-#include <strings.h>
+#include "compose/yaml-scalar.h"
 
 enum { UNSET_MAX = 100 };
 
@@ -100,11 +99,10 @@ static struct node *cast_failed(struct compose_model *m, const struct node *n,
 
 static struct node *cast_bool(struct compose_model *m, struct node *n, const struct trail *trail)
 {
-	static const char *const words[] = { "true", "false", "yes", "no", "on", "off", "y", "n" };
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-		if (strcasecmp(words[i], n->text) == 0)
-			return node_bool(m->arena, i % 2 == 0, n->where);
-	return cast_failed(m, n, trail, "true or false");
+	bool value;
+	if (!scalar_bool(n->text, &value))
+		return cast_failed(m, n, trail, "true or false");
+	return node_bool(m->arena, value, n->where);
 }
 
 static struct node *cast(struct compose_model *m, struct node *n, enum cast to,

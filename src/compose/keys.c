@@ -22,9 +22,10 @@ static const struct shape list_or_map = {
 	.kinds = K_LIST | K_MAP, .flags = SHAPE_UNIQUE, .items = &string, .each = &scalar_or_null
 };
 static const struct shape string_or_number = { .kinds = K_STR | K_NUM };
+static const struct shape string_or_integer = { .kinds = K_STR | K_INT };
 static const struct shape number_set = { .kinds = K_LIST,
 					 .flags = SHAPE_UNIQUE,
-					 .items = &string_or_number };
+					 .items = &string_or_integer };
 static const struct shape options_map = { .kinds = K_MAP, .each = &string_or_number };
 static const struct shape command = { .kinds = K_NULL | K_STR | K_LIST, .items = &string };
 static const struct shape host_addresses = { .kinds = K_STR | K_LIST, .items = &string };
@@ -52,7 +53,7 @@ static const struct shape file = { .kinds = K_STR | K_MAP, .flags = SHAPE_X, .ke
 static const struct shape files = { .kinds = K_LIST, .items = &file };
 
 static const struct key hook_keys[] = {
-	{ "command", &command, OUT_HOOK_COMMAND },
+	{ "command", &command, OUT_HOOK_COMMAND, .flags = KEY_ALWAYS },
 	{ "user", &string, OUT_STRING },
 	{ "privileged", &boolean, OUT_BOOL },
 	{ "working_dir", &string, OUT_STRING },
@@ -65,6 +66,16 @@ static const struct shape hook = {
 static const struct shape hooks = { .kinds = K_LIST, .items = &hook };
 
 /* build: */
+static const struct key build_ulimit_keys[] = {
+	{ "soft", &strict_integer, OUT_INT },
+	{ "hard", &strict_integer, OUT_INT },
+	{ NULL },
+};
+static const struct shape build_ulimit = { .kinds = K_INT | K_MAP,
+					   .flags = SHAPE_X,
+					   .keys = build_ulimit_keys,
+					   .required = LIST("soft", "hard") };
+static const struct shape build_ulimits = { .kinds = K_MAP, .each = &build_ulimit };
 static const struct key build_keys[] = {
 	{ "context", &string, OUT_STRING, .path = PATH_CONTEXT },
 	{ "dockerfile", &string, OUT_STRING },
@@ -88,7 +99,7 @@ static const struct key build_keys[] = {
 	{ "secrets", &files, OUT_OBJECTS, .item_canon = CANON_FILE },
 	{ "shm_size", &integer, OUT_BYTES },
 	{ "tags", &strings, OUT_STRINGS, .unique = UNIQUE_KEY },
-	{ "ulimits", &ulimits, OUT_ULIMITS, .item_canon = CANON_ULIMIT },
+	{ "ulimits", &build_ulimits, OUT_ULIMITS, .item_canon = CANON_ULIMIT },
 	{ "platforms", &strings, OUT_STRINGS },
 	{ "privileged", &boolean, OUT_BOOL },
 	{ NULL },
@@ -97,15 +108,15 @@ static const struct shape build = { .kinds = K_STR | K_MAP, .flags = SHAPE_X, .k
 
 /* blkio_config: */
 static const struct key blkio_weight_keys[] = {
-	{ "path", &string, OUT_STRING, .shown = "Path" },
-	{ "weight", &integer, OUT_INT, .shown = "Weight" },
+	{ "path", &string, OUT_STRING, .shown = "Path", .flags = KEY_ALWAYS },
+	{ "weight", &integer, OUT_INT, .shown = "Weight", .flags = KEY_ALWAYS },
 	{ NULL },
 };
 static const struct shape blkio_weight = { .kinds = K_MAP, .keys = blkio_weight_keys };
 static const struct shape blkio_weights = { .kinds = K_LIST, .items = &blkio_weight };
 static const struct key blkio_rate_keys[] = {
-	{ "path", &string, OUT_STRING, .shown = "Path" },
-	{ "rate", &integer, OUT_BYTES, .shown = "Rate" },
+	{ "path", &string, OUT_STRING, .shown = "Path", .flags = KEY_ALWAYS },
+	{ "rate", &integer, OUT_BYTES, .shown = "Rate", .flags = KEY_ALWAYS },
 	{ NULL },
 };
 static const struct shape blkio_rate = { .kinds = K_MAP, .keys = blkio_rate_keys };
@@ -130,7 +141,7 @@ static const struct key watch_keys[] = {
 		  .words = LIST("rebuild", "sync", "restart", "sync+restart", "sync+exec") },
 	  OUT_STRING },
 	{ "target", &string, OUT_STRING },
-	{ "exec", &hook, OUT_OBJECT },
+	{ "exec", &hook, OUT_OBJECT, .flags = KEY_ALWAYS },
 	{ "include", &string_or_list, OUT_STRINGS },
 	{ "ignore", &string_or_list, OUT_STRINGS },
 	{ "initial_sync", &strict_boolean, OUT_BOOL },
@@ -164,7 +175,7 @@ static const struct shape device_request = { .kinds = K_MAP,
 static const struct shape device_requests = { .kinds = K_LIST, .items = &device_request };
 static const struct key generic_spec_keys[] = {
 	{ "kind", &string, OUT_STRING },
-	{ "value", &number, OUT_INT_KEEP },
+	{ "value", &number, OUT_INT, .flags = KEY_ALWAYS },
 	{ NULL },
 };
 static const struct shape generic_spec = { .kinds = K_MAP,
@@ -284,9 +295,10 @@ static const struct key device_keys[] = {
 	{ "permissions", &string, OUT_STRING },
 	{ NULL },
 };
-static const struct shape device = {
-	.kinds = K_STR | K_MAP, .flags = SHAPE_X, .keys = device_keys, .required = LIST("source")
-};
+static const struct shape device = { .kinds = K_STR | K_MAP,
+				     .flags = SHAPE_X,
+				     .keys = device_keys,
+				     .required = LIST("source", "target") };
 static const struct shape devices = { .kinds = K_LIST, .items = &device };
 static const struct key env_file_keys[] = {
 	{ "path", &string, OUT_STRING, .path = PATH_FILE },
@@ -312,15 +324,13 @@ static const struct shape provider_value = { .kinds = K_STR | K_NUM | K_BOOL | K
 static const struct shape provider_options = { .kinds = K_MAP, .each = &provider_value };
 static const struct key provider_keys[] = {
 	{ "type", &string, OUT_STRING },
-	{ "options", &provider_options, OUT_ANY },
+	{ "options", &provider_options, OUT_STRINGS_MAP },
 	{ NULL },
 };
 static const struct shape provider = {
 	.kinds = K_MAP, .flags = SHAPE_X, .keys = provider_keys, .required = LIST("type")
 };
-static const struct shape gpu = { .kinds = K_MAP,
-				  .flags = SHAPE_OPEN,
-				  .keys = device_request_keys };
+static const struct shape gpu = { .kinds = K_MAP, .flags = SHAPE_X, .keys = device_request_keys };
 static const struct shape gpus = { .kinds = K_STR | K_LIST, .items = &gpu, .words = LIST("all") };
 static const struct key health_keys[] = {
 	{ "test", &(const struct shape){ .kinds = K_STR | K_LIST, .items = &string }, OUT_TEST,
@@ -433,11 +443,13 @@ static const struct key mount_keys[] = {
 	{ "image", &image_opts, OUT_OBJECT },
 	{ NULL },
 };
-static const struct shape mount = {
-	.kinds = K_STR | K_MAP, .flags = SHAPE_X, .keys = mount_keys, .required = LIST("type")
-};
+static const struct shape mount = { .kinds = K_STR | K_MAP,
+				    .flags = SHAPE_X,
+				    .keys = mount_keys,
+				    .required = LIST("type", "target") };
 static const struct shape mounts = { .kinds = K_LIST, .flags = SHAPE_UNIQUE, .items = &mount };
 
+static const struct shape storage_value = { .kinds = K_STR | K_INT | K_NULL };
 static const struct key service_keys[] = {
 	{ "profiles", &string_set, OUT_STRINGS, .unique = UNIQUE_KEY },
 	{ "annotations", &list_or_map, OUT_LABELS, .merge = MERGE_SEQUENCE, .unique = UNIQUE_KEY },
@@ -453,7 +465,7 @@ static const struct key service_keys[] = {
 	  OUT_STRING },
 	{ "cpu_count", &(const struct shape){ .kinds = K_INT | K_STR, .flags = SHAPE_NOT_NEG },
 	  OUT_INT, .cast = CAST_INT, .flags = KEY_INERT },
-	{ "cpu_percent", &(const struct shape){ .kinds = K_NUM | K_STR, .low = 0, .high = 100 },
+	{ "cpu_percent", &(const struct shape){ .kinds = K_INT | K_STR, .low = 0, .high = 100 },
 	  OUT_FLOAT, .cast = CAST_FLOAT, .flags = KEY_INERT },
 	{ "cpu_period", &number, OUT_INT, .cast = CAST_INT },
 	{ "cpu_quota", &number, OUT_INT, .cast = CAST_INT },
@@ -535,7 +547,7 @@ static const struct key service_keys[] = {
 	{ "stdin_open", &boolean, OUT_BOOL, .cast = CAST_BOOL },
 	{ "stop_grace_period", &string, OUT_DURATION },
 	{ "stop_signal", &string, OUT_STRING },
-	{ "storage_opt", &(const struct shape){ .kinds = K_MAP, .each = &scalar_or_null },
+	{ "storage_opt", &(const struct shape){ .kinds = K_MAP, .each = &storage_value },
 	  OUT_LABELS, .flags = KEY_INERT },
 	{ "sysctls", &list_or_map, OUT_LABELS, .merge = MERGE_SEQUENCE, .unique = UNIQUE_KEY },
 	{ "tmpfs", &string_or_list, OUT_STRINGS, .merge = MERGE_SEQUENCE, .unique = UNIQUE_KEY },
@@ -607,7 +619,7 @@ static const struct key volume_keys[] = {
 	{ "driver", &string, OUT_STRING },
 	{ "driver_opts", &options_map, OUT_LABELS },
 	{ "external", &external, OUT_BOOL, .cast = CAST_BOOL },
-	{ "labels", &list_or_map, OUT_LABELS, .merge = MERGE_SEQUENCE, .unique = UNIQUE_KEY },
+	{ "labels", &list_or_map, OUT_LABELS, .merge = MERGE_SEQUENCE },
 	{ NULL },
 };
 static const struct shape volume = { .kinds = K_MAP | K_NULL,

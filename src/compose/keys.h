@@ -123,6 +123,7 @@ enum out {
 	OUT_COUNT,	 /* of devices: "all" is -1 */
 	OUT_ULIMITS,
 	OUT_SSH_KEYS,
+	OUT_STRINGS_MAP, /* a map of lists of strings */
 	OUT_ANY,
 	OUT_MAX_
 };
@@ -150,7 +151,8 @@ struct shape {
 };
 
 enum {
-	KEY_INERT = 1u << 0, /* accepted; an engine may not act on it: warned about */
+	KEY_INERT = 1u << 0,  /* accepted; an engine may not act on it: warned about */
+	KEY_ALWAYS = 1u << 1, /* printed as its zero value where it is not set */
 };
 
 struct key {

@@ -35,7 +35,7 @@ static void drop_empty(struct node *tree)
 		return;
 	map_each_entry(e, services) {
 		const struct node *dns = map_at(e->value, "dns");
-		if (dns && node_empty(dns))
+		if (dns && (node_empty(dns) || (dns->n == 1 && node_empty(dns->items[0]))))
 			map_drop(e->value, "dns");
 	}
 }

@@ -3,6 +3,7 @@
 #include "base/parse.h"
 #include "compose/pass.h"
 #include "compose/words.h"
+#include "compose/yaml-scalar.h"
 
 #include <math.h>
 
@@ -151,7 +152,7 @@ static json_t *out_bool_keep(struct printer *p, const struct node *n, const stru
 		return NULL;
 	if (n->kind == NODE_BOOL)
 		return json_boolean(n->flag);
-	if (n->kind == NODE_STRING && parse_bool(n->text, &value) == 0)
+	if (n->kind == NODE_STRING && scalar_bool(n->text, &value))
 		return json_boolean(value);
 	return bad(p, n, "true or false");
 }
@@ -184,12 +185,10 @@ static json_t *out_bytes(struct printer *p, const struct node *n, const struct k
 {
 	int64_t value = 0;
 	uint64_t size;
-	if (n->kind == NODE_INT || n->kind == NODE_FLOAT)
-		(void)int_of(n, &value);
-	else if (n->kind != NODE_STRING)
+	if (n->kind == NODE_INT)
+		value = n->i;
+	else if (n->kind != NODE_STRING) /* a fraction, too, which Compose drops silently */
 		return NULL;
-	else if (strcmp(n->text, "-1") == 0)
-		value = -1;
 	else if (parse_size(n->text, &size) == 0 && size <= INT64_MAX)
 		value = (int64_t)size;
 	else
@@ -265,7 +264,7 @@ static json_t *out_mode(struct printer *p, const struct node *n, const struct ke
 
 static json_t *out_strings(struct printer *p, const struct node *n, const struct key *key)
 {
-	if (node_empty(n))
+	if (node_empty(n) && n->kind != NODE_STRING)
 		return NULL;
 	json_t *list = json_array();
 	if (n->kind != NODE_LIST) {
@@ -511,6 +510,18 @@ static json_t *out_any(struct printer *p, const struct node *n, const struct key
 	return node_empty(n) ? NULL : node_json(n);
 }
 
+static json_t *out_strings_map(struct printer *p, const struct node *n, const struct key *key)
+{
+	if (node_empty(n) || n->kind != NODE_MAP)
+		return NULL;
+	json_t *map = json_object();
+	map_each_entry(e, n) {
+		json_t *list = out_strings(p, e->value, key);
+		json_object_set_new_nocheck(map, e->key, list ? list : json_array());
+	}
+	return in_order(map);
+}
+
 static const out_fn outs[OUT_MAX_] = {
 	[OUT_STRING] = out_string,
 	[OUT_INT] = out_int,
@@ -536,6 +547,7 @@ static const out_fn outs[OUT_MAX_] = {
 	[OUT_COUNT] = out_count,
 	[OUT_ULIMITS] = out_ulimits,
 	[OUT_SSH_KEYS] = out_ssh_keys,
+	[OUT_STRINGS_MAP] = out_strings_map,
 	[OUT_ANY] = out_any,
 };
 
@@ -544,15 +556,31 @@ static bool always(enum out out)
 	return out == OUT_COMMAND || out == OUT_OBJECT_KEEP;
 }
 
+/* What Go's encoder writes for a field that nobody set and that is not left out then. */
+static json_t *zero_value(struct printer *p, const struct key *k)
+{
+	static const struct node empty = { .kind = NODE_MAP };
+	switch (k->out) {
+	case OUT_STRING: return json_string("");
+	case OUT_BYTES: return json_string("0");
+	case OUT_INT: return json_integer(0);
+	case OUT_OBJECT: return print_map(p, &empty, k->shape);
+	default: return json_null();
+	}
+}
+
 static json_t *print_map(struct printer *p, const struct node *map, const struct shape *shape)
 {
 	json_t *j = json_object();
 	for (const struct key *k = shape->keys; k && k->name; k++) {
 		const struct entry *e = map_entry_at(map, k->name);
-		if (!k->out || (!e && !always(k->out)))
+		bool zero = k->flags & KEY_ALWAYS;
+		if (!k->out || (!e && !zero && !always(k->out)))
 			continue;
 		size_t before = enter(p, k->name);
-		json_t *value = outs[k->out](p, e ? e->value : NULL, k);
+		json_t *value = e || !zero ? outs[k->out](p, e ? e->value : NULL, k) : NULL;
+		if (!value && zero)
+			value = zero_value(p, k);
 		if (value) {
 			if (e)
 				remember(p, e->where.line ? e->where : map->where);

@@ -53,8 +53,10 @@ static bool has_profile(const json_t *service, const struct strv *active)
 	json_t *item;
 	if (!json_array_size(list) || strv_has(active, "*"))
 		return true;
+	/* No profile is the empty one. */
 	json_array_foreach(list, i, item)
-		if (strv_has(active, json_string_value(item)))
+		if (strv_has(active, json_string_value(item)) ||
+		    (!active->n && !json_string_length(item)))
 			return true;
 	return false;
 }
@@ -137,6 +139,20 @@ static int read_env_file(struct env_scope *s, const char *service, const char *p
 	return r < 0 ? -1 : 0;
 }
 
+/* Sets a key of a service, which then stands where `config` prints it. */
+static void put_in_order(json_t *service, const char *name, json_t *value)
+{
+	bool fresh = !json_object_get(service, name);
+	json_object_set_new(service, name, value);
+	if (!fresh)
+		return;
+	cleanup_json json_t *copy = json_copy(service);
+	json_object_clear(service);
+	for (const struct key *k = service_shape.keys; k->name; k++)
+		if (json_object_get(copy, k->name))
+			json_object_set(service, k->name, json_object_get(copy, k->name));
+}
+
 /* env_file below environment; a name without a value takes the shell's. */
 static void resolve_environment(struct compose_model *m, const char *name, json_t *service,
 				json_t *places)
@@ -160,7 +176,7 @@ static void resolve_environment(struct compose_model *m, const char *name, json_
 	if (json_object_size(merged)) {
 		if (own)
 			json_object_update(merged, own);
-		json_object_set_new(service, "environment", output_sorted(merged));
+		put_in_order(service, "environment", output_sorted(merged));
 	}
 	json_object_del(service, "env_file");
 }
@@ -181,7 +197,7 @@ static void resolve_labels(struct compose_model *m, const char *name, json_t *se
 	if (own)
 		json_object_update(merged, own);
 	if (json_object_size(merged))
-		json_object_set_new(service, "labels", output_sorted(merged));
+		put_in_order(service, "labels", output_sorted(merged));
 	json_object_del(service, "label_file");
 }
 

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <strings.h>
 
 static bool one_of(const char *text, const char *const *words)
 {
@@ -145,6 +146,17 @@ static struct node *plain_scalar(struct arena *a, const char *text, struct where
 		n = plain_number(a, text, where);
 	}
 	return n ? n : node_string(a, text, where);
+}
+
+bool scalar_bool(const char *text, bool *ret)
+{
+	static const char *const words[] = { "true", "false", "yes", "no", "on", "off", "y", "n" };
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (strcasecmp(words[i], text) == 0) {
+			*ret = i % 2 == 0;
+			return true;
+		}
+	return false;
 }
 
 struct node *yaml_scalar(struct arena *a, const char *text, size_t len, bool plain, const char *tag,

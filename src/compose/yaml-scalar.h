@@ -9,4 +9,8 @@
 struct node *yaml_scalar(struct arena *a, const char *text, size_t len, bool plain, const char *tag,
 			 struct where where);
 
+/* What a boolean may be written as where only text could be: true, yes, on, y and their opposites,
+ * in any case. False: none of them. */
+bool scalar_bool(const char *text, bool *ret);
+
 #endif

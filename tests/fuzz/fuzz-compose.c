@@ -7,6 +7,14 @@
 #include <sys/mman.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const char *__lsan_default_suppressions(void);
+
+/* libfyaml 0.7 forgets a buffer of its own when what it reads is not YAML: 2 KiB, in a process that
+ * ends then. */
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libfyaml";
+}
 
 static void store(const struct project *project)
 {
