@@ -1,5 +1,6 @@
 #include "base/parse.h"
 
+#include "base/alloc.h"
 #include "base/cleanup.h"
 
 #include <ctype.h>
@@ -273,4 +274,15 @@ int parse_size(const char *s, uint64_t *ret)
 		return r;
 	*ret = (uint64_t)(value * scale);
 	return 0;
+}
+
+char *format_size(uint64_t bytes)
+{
+	static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
+	double value = (double)bytes;
+	size_t unit = 0;
+	/* three digits, and 999.6 is already the next unit's */
+	for (; value >= 999.5 && unit + 1 < ARRAY_SIZE(units); unit++)
+		value /= 1000;
+	return xasprintf("%.3g%s", value, units[unit]);
 }

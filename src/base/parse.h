@@ -26,5 +26,7 @@ enum { DURATION_TEXT = 40 };
 char *format_duration(nsec_t d, char buf[DURATION_TEXT]);
 /* Byte sizes as Docker reads them: "512", "64k", "1.5gb", "10MiB" (all powers of 1024). */
 int parse_size(const char *s, uint64_t *ret);
+/* "12.3MB", as Docker shows sizes (powers of 1000). Owned. */
+char *format_size(uint64_t bytes);
 
 #endif

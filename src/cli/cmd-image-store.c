@@ -1,7 +1,9 @@
-/* image ls, inspect, history, rm, prune, verify: what is in the store. */
+/* image ls, inspect, history, rm, verify: what is in the store. */
 #include "cli/cli.h"
 #include "cli/image-use.h"
 #include "cli/listing.h"
+
+#include "base/parse.h"
 
 #include <stdio.h>
 
@@ -27,17 +29,6 @@ static const struct listing_column columns[] = {
 	{ "REPOSITORY", "Repository" }, { "TAG", "Tag" },   { "IMAGE ID", "ID" },
 	{ "CREATED", "CreatedSince" },	{ "SIZE", "Size" }, { NULL, NULL },
 };
-
-static char *format_size(uint64_t bytes)
-{
-	static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
-	double value = (double)bytes;
-	size_t unit = 0;
-	/* three digits, and 999.6 is already the next unit's */
-	for (; value >= 999.5 && unit + 1 < ARRAY_SIZE(units); unit++)
-		value /= 1000;
-	return xasprintf("%.3g%s", value, units[unit]);
-}
 
 static json_t *row(const struct image_info *info, bool whole_id)
 {
@@ -222,7 +213,7 @@ const struct cmd cmd_image_history = {
 	.run = history_run,
 };
 
-/* --- rm, prune --- */
+/* --- rm --- */
 
 struct rm_args {
 	bool force;
@@ -288,47 +279,6 @@ const struct cmd cmd_image_rm = {
 	.min_args = 1,
 	.max_args = ARGS_ANY,
 	.run = rm_run,
-};
-
-struct prune_args {
-	bool all, force;
-};
-static const struct option prune_options[] = {
-	{ 'a', "all", OPTION_FLAG, offsetof(struct prune_args, all), NULL, NULL,
-	  "Remove all images that no container uses, not only those without a name", 0 },
-	{ 'f', "force", OPTION_FLAG, offsetof(struct prune_args, force), NULL, NULL,
-	  "Accepted for compatibility: stave asks nothing", OPTION_HIDDEN },
-	{ .name = NULL },
-};
-
-static int prune_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
-{
-	const struct prune_args *o = options;
-	cleanup(image_store_free_cleanup) struct image_store *store = NULL;
-	cleanup(image_use_done) struct image_use use = { 0 };
-	cleanup_strv struct strv untagged = { 0 }, deleted = { 0 };
-	uint64_t freed = 0;
-	(void)args;
-	int r = cli_image_store(cli, &store, err);
-	if (r == 0)
-		r = image_use_load(cli, &use, err);
-	if (r == 0)
-		r = image_prune(store, o->all, &use.ids, &use.layers, &untagged, &deleted, &freed,
-				err);
-	if (r < 0)
-		return r;
-	print_removed(&untagged, &deleted);
-	cleanup_free char *size = format_size(freed);
-	printf("Total reclaimed space: %s\n", size);
-	return 0;
-}
-
-const struct cmd cmd_image_prune = {
-	.name = "image prune",
-	.summary = "Remove images that are not used",
-	.options = prune_options,
-	.options_size = sizeof(struct prune_args),
-	.run = prune_run,
 };
 
 /* --- verify --- */

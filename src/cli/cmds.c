@@ -46,6 +46,8 @@
 	X(start)                                                                                   \
 	X(stats)                                                                                   \
 	X(stop)                                                                                    \
+	X(system_df)                                                                               \
+	X(system_prune)                                                                            \
 	X(top)                                                                                     \
 	X(unpause)                                                                                 \
 	X(up)                                                                                      \

@@ -23,6 +23,13 @@ static int add(struct cli *cli, const struct container *c, struct image_use *use
 
 int image_use_load(struct cli *cli, struct image_use *ret, struct err *err)
 {
+	static const struct strv none = { 0 };
+	return image_use_load_but(cli, &none, ret, err);
+}
+
+int image_use_load_but(struct cli *cli, const struct strv *gone, struct image_use *ret,
+		       struct err *err)
+{
 	cleanup_strv struct strv projects = { 0 };
 	struct image_use use = { 0 };
 	int r = state_projects(&cli->paths, &projects, err);
@@ -30,7 +37,8 @@ int image_use_load(struct cli *cli, struct image_use *ret, struct err *err)
 		cleanup_containers struct containers found = { 0 };
 		r = state_containers(&cli->paths, projects.v[i], &found, err);
 		for (size_t k = 0; r >= 0 && k < found.items.n; k++)
-			r = add(cli, found.items.v[k], &use, err);
+			if (!strv_has(gone, found.items.v[k]->id))
+				r = add(cli, found.items.v[k], &use, err);
 	}
 	if (r < 0) {
 		image_use_done(&use);

@@ -3,6 +3,7 @@
  * so that nobody is between adding a blob and naming it. */
 #include "base/fs.h"
 #include "base/map.h"
+#include "base/usage.h"
 #include "image/store.h"
 
 #include <fcntl.h>
@@ -81,108 +82,126 @@ static void mark_path(struct marks *m, const char *path)
 	}
 }
 
-static int mark_all(struct image_store *store, const struct strv *in_use, struct marks *m,
+/* One collection: what is kept, and what it comes to. */
+struct collection {
+	struct image_store *store;
+	struct marks marks;
+	bool dry_run;
+	struct usage *usage;
+	struct image_freed freed;
+};
+
+static void collection_done(struct collection *c)
+{
+	marks_done(&c->marks);
+	usage_free(c->usage);
+}
+
+/* `doomed`: manifests whose references count as gone already. */
+static int mark_all(struct collection *c, const struct strv *in_use, const struct strv *doomed,
 		    struct err *err)
 {
 	cleanup_refs struct ref_list refs = { 0 };
-	int r = image__refs_list(store, &refs, err);
+	int r = image__refs_list(c->store, &refs, err);
 
 	vec_each(ref, &refs.items) {
 		if (r < 0)
 			break;
-		r = mark_image(store, ref, m, err);
+		if (!doomed || !strv_has(doomed, ref->manifest))
+			r = mark_image(c->store, ref, &c->marks, err);
 	}
 	for (size_t i = 0; in_use && i < in_use->n; i++)
-		mark_path(m, in_use->v[i]);
+		mark_path(&c->marks, in_use->v[i]);
 	return r;
 }
 
-static int sweep_blobs(struct image_store *store, const struct marks *m, uint64_t *bytes,
-		       struct err *err)
+/* Removes one thing of the directory, or, in a dry run, only counts it. */
+static int sweep(struct collection *c, int dir, const char *name, uint64_t *bytes, struct err *err)
+{
+	int r = usage_add(c->usage, dir, name, bytes, err);
+
+	return r < 0 || c->dry_run ? r : fs_remove_tree(dir, name, err);
+}
+
+static int sweep_blobs(struct collection *c, struct err *err)
 {
 	cleanup_strv struct strv names = { 0 };
-	int r = fs_list(store->blobs, ".", &names, err);
+	int r = fs_list(c->store->blobs, ".", &names, err);
 
-	for (size_t i = 0; i < names.n && r == 0; i++) {
-		struct stat st;
-
-		if (map_has(&m->blobs, names.v[i]))
-			continue;
-		if (fstatat(store->blobs, names.v[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
-			st.st_blocks = 0;
-		if (unlinkat(store->blobs, names.v[i], 0) < 0 && errno != ENOENT)
-			return err_sys(err, errno, "remove blob '%s'", names.v[i]);
-		*bytes += (uint64_t)st.st_blocks * 512;
-	}
+	for (size_t i = 0; i < names.n && r == 0; i++)
+		if (!map_has(&c->marks.blobs, names.v[i]))
+			r = sweep(c, c->store->blobs, names.v[i], &c->freed.blobs, err);
 	return r;
 }
 
-static int sweep_layers(struct image_store *store, const struct marks *m, uint64_t *bytes,
-			struct err *err)
+static int sweep_layers(struct collection *c, struct err *err)
 {
 	cleanup_strv struct strv names = { 0 };
-	int r = fs_list(store->layers, ".", &names, err);
+	int dir = c->store->layers, r = fs_list(dir, ".", &names, err);
 
 	for (size_t i = 0; i < names.n && r == 0; i++) {
-		cleanup_free char *digest = xasprintf("sha256:%s", names.v[i]);
 		cleanup_free char *doomed = xasprintf("tmp-gone-%s", names.v[i]);
 
-		if (map_has(&m->layers, names.v[i]))
+		if (map_has(&c->marks.layers, names.v[i]))
 			continue;
-		*bytes += image__layer_size(store, digest);
+		if (str_starts(names.v[i], "tmp-")) {
+			r = sweep(c, dir, names.v[i], &c->freed.temporary, err);
+			continue;
+		}
 		/* Renamed first: a layer with a chain id is whole, also when the removal is
 		 * interrupted. */
-		if (str_starts(names.v[i], "tmp-"))
-			r = fs_remove_tree(store->layers, names.v[i], err);
-		else if (renameat(store->layers, names.v[i], store->layers, doomed) < 0)
-			r = err_sys(err, errno, "remove layer '%s'", names.v[i]);
-		else
-			r = fs_remove_tree(store->layers, doomed, err);
+		if (!c->dry_run && renameat(dir, names.v[i], dir, doomed) < 0)
+			return err_sys(err, errno, "remove layer '%s'", names.v[i]);
+		r = sweep(c, dir, c->dry_run ? names.v[i] : doomed, &c->freed.layers, err);
 	}
 	return r;
 }
 
-static int sweep_temporary(struct image_store *store, struct err *err)
+static int sweep_temporary(struct collection *c, struct err *err)
 {
 	cleanup_strv struct strv names = { 0 };
-	int r = fs_list(store->tmp, ".", &names, err);
+	int r = fs_list(c->store->tmp, ".", &names, err);
 
 	for (size_t i = 0; i < names.n && r == 0; i++) {
 		struct stat st;
 
-		if (fstatat(store->tmp, names.v[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (fstatat(c->store->tmp, names.v[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		if (str_starts(names.v[i], "part-") &&
 		    now_wall() - st.st_mtime * NSEC_PER_SEC < PARTIAL_KEEP)
 			continue;
-		r = fs_remove_tree(store->tmp, names.v[i], err);
+		r = sweep(c, c->store->tmp, names.v[i], &c->freed.temporary, err);
 	}
 	return r;
 }
 
-int image__collect(struct image_store *store, const struct strv *in_use, uint64_t *ret_bytes,
+static int collect(struct collection *c, const struct strv *in_use, const struct strv *doomed,
 		   struct err *err)
 {
-	cleanup(marks_done) struct marks marks = { 0 };
 	cleanup_fd int lock = FD_NONE;
-	uint64_t bytes = 0;
-	int r = image__lock(store, IMAGE_LOCK_EXCLUSIVE | IMAGE_LOCK_NOWAIT, &lock, err);
+	int r = image__lock(c->store, IMAGE_LOCK_EXCLUSIVE | IMAGE_LOCK_NOWAIT, &lock, err);
 
 	if (r == -EWOULDBLOCK) {
 		err_done(err);
 		return 0;
 	}
+	c->usage = usage_new();
 	if (r == 0)
-		r = mark_all(store, in_use, &marks, err);
+		r = mark_all(c, in_use, doomed, err);
 	if (r == 0)
-		r = sweep_blobs(store, &marks, &bytes, err);
+		r = sweep_blobs(c, err);
 	if (r == 0)
-		r = sweep_layers(store, &marks, &bytes, err);
+		r = sweep_layers(c, err);
 	if (r == 0)
-		r = sweep_temporary(store, err);
-	if (r == 0 && ret_bytes)
-		*ret_bytes = bytes;
+		r = sweep_temporary(c, err);
 	return r;
+}
+
+int image__collect(struct image_store *store, const struct strv *in_use, struct err *err)
+{
+	cleanup(collection_done) struct collection c = { .store = store };
+
+	return collect(&c, in_use, NULL, err);
 }
 
 /* --- remove --- */
@@ -260,7 +279,7 @@ int image_remove(struct image_store *store, const char *name, bool force, const 
 		return r;
 	r = image__ref_unkeep(store, manifest, err);
 	if (r == 0)
-		r = image__collect(store, in_use, NULL, err);
+		r = image__collect(store, in_use, err);
 	if (r == 0 && ret_deleted)
 		strv_take(ret_deleted, ptr_take(id));
 	return r;
@@ -268,29 +287,63 @@ int image_remove(struct image_store *store, const char *name, bool force, const 
 
 /* --- prune --- */
 
-int image_prune(struct image_store *store, bool all, const struct strv *keep_ids,
-		const struct strv *in_use, struct strv *ret_untagged, struct strv *ret_deleted,
-		uint64_t *ret_bytes, struct err *err)
+void image_pruned_done(struct image_pruned *p)
+{
+	strv_done(&p->untagged);
+	strv_done(&p->deleted);
+}
+
+/* Takes the image's name, or what keeps it without one. */
+static int let_go(struct image_store *store, const struct image_info *item,
+		  const struct image_prune *options, struct image_pruned *ret, struct err *err)
+{
+	cleanup_strv struct strv one = { 0 };
+	int r = 0;
+
+	if (item->name) {
+		strv_add(&one, item->name);
+		strv_add(&ret->untagged, item->name);
+	}
+	if (!strv_has(&ret->deleted, item->id))
+		strv_add(&ret->deleted, item->id);
+	if (options->dry_run)
+		return 0;
+	r = remove_names(store, &one, NULL, err);
+	return r < 0 ? r : image__ref_unkeep(store, item->manifest, err);
+}
+
+int image_prune(struct image_store *store, const struct image_prune *options,
+		struct image_pruned *ret, struct err *err)
 {
 	cleanup(image_list_done) struct image_list list = { 0 };
+	cleanup(collection_done) struct collection c = { .store = store,
+							 .dry_run = options->dry_run };
+	cleanup(image_pruned_done) struct image_pruned pruned = { 0 };
+	cleanup_strv struct strv doomed = { 0 };
 	int r = image_list(store, &list, err);
 
 	vec_each(item, &list.items) {
-		cleanup_strv struct strv one = { 0 };
-
 		if (r < 0)
 			break;
-		if ((item->name && !all) || (keep_ids && strv_has(keep_ids, item->id)))
+		if ((item->name && !options->all) ||
+		    (options->keep_ids && strv_has(options->keep_ids, item->id)))
 			continue;
-		if (item->name)
-			strv_add(&one, item->name);
-		r = remove_names(store, &one, ret_untagged, err);
-		if (r == 0)
-			r = image__ref_unkeep(store, item->manifest, err);
-		if (r == 0 && ret_deleted && !strv_has(ret_deleted, item->id))
-			strv_add(ret_deleted, item->id);
+		strv_add(&doomed, item->manifest);
+		r = let_go(store, item, options, &pruned, err);
 	}
-	return r < 0 ? r : image__collect(store, in_use, ret_bytes, err);
+	/* An image of several names, of which one stays, stays. */
+	vec_each(item, &list.items)
+		for (size_t i = doomed.n; i-- > 0 && item->name && !options->all;)
+			if (str_eq(doomed.v[i], item->manifest))
+				strv_remove(&doomed, i);
+	if (r == 0)
+		r = collect(&c, options->in_use, options->dry_run ? &doomed : NULL, err);
+	if (r < 0)
+		return r;
+	pruned.freed = c.freed;
+	*ret = pruned;
+	pruned = (struct image_pruned){ 0 };
+	return 0;
 }
 
 /* --- verify --- */

@@ -117,12 +117,25 @@ int image_tag(struct image_store *store, const char *source, const char *target,
  * names and deleted ids. */
 int image_remove(struct image_store *store, const char *name, bool force, const struct strv *in_use,
 		 struct strv *ret_untagged, struct strv *ret_deleted, struct err *err);
-/* Removes every image without a name, with `all` also named ones, but none of `keep_ids` (ids of
- * images that containers use), then collects. ret_bytes: what was freed; 0 as well when somebody
- * else is adding to the store, which keeps the garbage until the next collection. */
-int image_prune(struct image_store *store, bool all, const struct strv *keep_ids,
-		const struct strv *in_use, struct strv *ret_untagged, struct strv *ret_deleted,
-		uint64_t *ret_bytes, struct err *err);
+struct image_prune {
+	bool all;		     /* also images with names */
+	bool dry_run;		     /* nothing changes */
+	const struct strv *keep_ids; /* ids of images that containers use; may be NULL */
+	const struct strv *in_use;   /* absolute layer directories that containers need */
+};
+struct image_freed { /* bytes on disk */
+	uint64_t blobs, layers, temporary;
+};
+struct image_pruned {
+	struct strv untagged, deleted; /* names; ids */
+	struct image_freed freed;
+};
+void image_pruned_done(struct image_pruned *p);
+#define cleanup_image_pruned cleanup(image_pruned_done)
+/* Removes images that are not kept, then collects. Nothing is freed while somebody else is adding
+ * to the store, which keeps the garbage until the next collection. */
+int image_prune(struct image_store *store, const struct image_prune *options,
+		struct image_pruned *ret, struct err *err);
 /* Reads every blob and appends the digests of those whose bytes are not what they should be. */
 int image_verify(struct image_store *store, const struct image_progress *progress,
 		 struct strv *ret_damaged, struct err *err);

@@ -191,7 +191,6 @@ int image__resolve(struct image_store *store, const char *name, char ret_manifes
 /* --- collect.c --- */
 /* Deletes what no reference and none of the layer directories in `in_use` needs. Takes the lock
  * exclusively; when somebody is adding, does nothing: the next one collects. */
-int image__collect(struct image_store *store, const struct strv *in_use, uint64_t *ret_bytes,
-		   struct err *err);
+int image__collect(struct image_store *store, const struct strv *in_use, struct err *err);
 
 #endif

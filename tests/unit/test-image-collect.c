@@ -68,11 +68,11 @@ static void test_collect(void **state)
 	assert_int_equal(image__lock(f->store, IMAGE_LOCK_SHARED, &lock, &err), 0);
 	assert_int_equal(image__blob_put(f->store, "x", 1, digest, &err), 0);
 	assert_int_equal(image__blob_begin(f->store, &w, &err), 0);
-	assert_int_equal(image__collect(f->store, NULL, NULL, &err), 0);
+	assert_int_equal(image__collect(f->store, NULL, &err), 0);
 	assert_true(image__blob_has(f->store, digest));
 	fd_close(lock);
 	assert_int_equal(mkdirat(f->store->layers, "tmp-crashed", 0700), 0);
-	assert_int_equal(image__collect(f->store, NULL, NULL, &err), 0);
+	assert_int_equal(image__collect(f->store, NULL, &err), 0);
 	assert_false(image__blob_has(f->store, digest));
 	assert_int_equal(count(f->store->tmp), 0);
 	assert_int_equal(count(f->store->layers), 0);
@@ -84,18 +84,28 @@ static void test_prune(void **state)
 	cleanup_free char *old = import_file(f, "app", "old");
 	cleanup_free char *new = import_file(f, "app", "new");
 	cleanup_free char *used = import_file(f, "used", "used");
-	cleanup_strv struct strv deleted = { 0 }, keep = { 0 };
+	cleanup_strv struct strv keep = { 0 };
+	cleanup_image_pruned struct image_pruned would = { 0 }, did = { 0 }, all = { 0 };
+	struct image_prune options = { .dry_run = true };
 	struct err err = ERR_INIT;
-	uint64_t bytes = 0;
 
-	assert_int_equal(image_prune(f->store, false, NULL, NULL, NULL, &deleted, &bytes, &err), 0);
-	assert_int_equal(deleted.n, 1);
-	assert_string_equal(deleted.v[0], old);
-	assert_true(bytes > 0);
+	assert_int_equal(image_prune(f->store, &options, &would, &err), 0);
+	assert_int_equal(count(f->store->layers), 3);
+	options.dry_run = false;
+	assert_int_equal(image_prune(f->store, &options, &did, &err), 0);
+	assert_int_equal(did.deleted.n, 1);
+	assert_string_equal(did.deleted.v[0], old);
+	assert_true(did.freed.blobs > 0);
+	assert_true(did.freed.layers > 0);
+	/* what a dry run says is what happens */
+	assert_true(strv_equal(&would.deleted, &did.deleted));
+	assert_memory_equal(&would.freed, &did.freed, sizeof(would.freed));
 	strv_add(&keep, used);
-	assert_int_equal(image_prune(f->store, true, &keep, NULL, NULL, &deleted, NULL, &err), 0);
-	assert_int_equal(deleted.n, 2);
-	assert_string_equal(deleted.v[1], new);
+	options = (struct image_prune){ .all = true, .keep_ids = &keep };
+	assert_int_equal(image_prune(f->store, &options, &all, &err), 0);
+	assert_int_equal(all.deleted.n, 1);
+	assert_string_equal(all.deleted.v[0], new);
+	assert_string_equal(all.untagged.v[0], "app:latest");
 	assert_int_equal(count(f->store->layers), 1);
 }
 
