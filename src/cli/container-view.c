@@ -44,8 +44,9 @@ char *container_view_status(const struct container *c, nsec_t now)
 	case CONTAINER_EXITED:
 		if (!c->finished) /* its supervisor went before it could tell */
 			return xasprintf("Exited (%d)", c->exit_code);
-		return xasprintf("Exited (%d) %s ago", c->exit_code,
-				 format_age(now - c->finished, age));
+		return xasprintf("Exited (%d) %s ago%s", c->exit_code,
+				 format_age(now - c->finished, age),
+				 c->oom_killed ? " (out of memory)" : "");
 	case CONTAINER_REMOVING: return xstrdup("Removal In Progress");
 	case CONTAINER_DEAD: return xstrdup("Dead");
 	default: return xstrdup("Created");
@@ -204,6 +205,8 @@ json_t *container_view_row(const struct container *c, struct net *net, nsec_t no
 	json_put_str(row, "Command", command);
 	json_put_str(row, "CreatedAt", created);
 	json_put(row, "ExitCode", json_integer(c->exit_code));
+	if (c->oom_killed)
+		json_put(row, "OOMKilled", json_true());
 	json_put_str(row, "Health", container_health_name(c->health_state));
 	json_put_str(row, "ID", id);
 	json_put_str(row, "Image", c->image ? c->image : "");

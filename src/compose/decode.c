@@ -56,7 +56,7 @@ static void fill_places(struct service *s, const json_t *places)
 		parse_place(&d->place, place_of(places, "depends_on", d->service));
 }
 
-/* "/run:size=64m,mode=1777" */
+/* "/run:size=64m,mode=1777,uid=1000,exec" */
 static void add_tmpfs(struct service *s, const char *spec, const char *place)
 {
 	struct service_mount *mount = vec_add(&s->mounts);
@@ -75,6 +75,8 @@ static void add_tmpfs(struct service *s, const char *spec, const char *place)
 			mount->has_tmpfs_mode = true;
 		else if (strcmp(options.v[i], "ro") == 0)
 			mount->read_only = true;
+		else if (*options.v[i] && strcmp(options.v[i], "rw") != 0)
+			strv_add(&mount->tmpfs_options, options.v[i]);
 	}
 }
 

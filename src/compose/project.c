@@ -115,6 +115,7 @@ static const struct field mount_fields[] = {
 	{ "image.subpath", F_CUSTOM, .read = read_mount_subpath, .write = write_image_subpath },
 	{ "tmpfs.size", F_SIZE, AT(service_mount, tmpfs_size) },
 	{ "tmpfs.mode", F_CUSTOM, .read = read_tmpfs_mode, .write = write_tmpfs_mode },
+	{ "x-tmpfs-options", F_STRV, AT(service_mount, tmpfs_options) },
 	PLACE(service_mount),
 	{ NULL },
 };

@@ -70,6 +70,8 @@ struct service_mount {
 	uint64_t tmpfs_size;
 	bool has_tmpfs_mode;
 	uint32_t tmpfs_mode;
+	struct strv
+		tmpfs_options; /* of the short form, beyond size, mode and ro: "uid=1000", "exec" */
 	char *consistency;
 	struct place place;
 };

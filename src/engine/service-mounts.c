@@ -3,6 +3,7 @@
  * command line, the service, volumes_from, the image. */
 #include "base/fs.h"
 #include "base/hash.h"
+#include "base/parse.h"
 #include "engine/service-impl.h"
 #include "volume/volume.h"
 
@@ -207,10 +208,42 @@ static int add_volume(struct making *m, const struct service_mount *from, char *
 
 /* --- the others --- */
 
+/* Docker's own: nosuid, nodev and noexec unless the opposite is asked for. */
+static int tmpfs_option(struct making *m, const struct service_mount *from, const char *option,
+			struct spec_mount *mount, struct err *err)
+{
+	const struct {
+		const char *name;
+		bool *field, value;
+	} flags[] = {
+		{ "exec", &mount->noexec, false }, { "noexec", &mount->noexec, true },
+		{ "suid", &mount->nosuid, false }, { "nosuid", &mount->nosuid, true },
+		{ "dev", &mount->nodev, false },   { "nodev", &mount->nodev, true },
+	};
+	const char *uid = str_after(option, "uid="), *gid = str_after(option, "gid=");
+	uint64_t id;
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		if (str_eq(flags[i].name, option)) {
+			*flags[i].field = flags[i].value;
+			return 0;
+		}
+	}
+	if ((uid || gid) && parse_u64(uid ? uid : gid, 0, INT32_MAX, &id) == 0) {
+		*(uid ? &mount->uid : &mount->gid) = (uint32_t)id;
+		return 0;
+	}
+	if (uid || gid || str_after(option, "size=") || str_after(option, "mode="))
+		return service__bad(m, &from->place, err, "tmpfs '%s': '%s' is not a number",
+				    from->target, option);
+	service__warn(m, "tmpfs '%s': option '%s' is not acted on", from->target, option);
+	return 0;
+}
+
 static int add_tmpfs(struct making *m, const struct service_mount *from, char *target,
 		     struct err *err)
 {
-	const struct spec_mount mount = {
+	struct spec_mount mount = {
 		.type = SPEC_MOUNT_TMPFS,
 		.target = xstrdup(target),
 		.readonly = from->read_only,
@@ -220,6 +253,13 @@ static int add_tmpfs(struct making *m, const struct service_mount *from, char *t
 		.size = from->tmpfs_size,
 		.mode = from->has_tmpfs_mode ? from->tmpfs_mode : 0,
 	};
+	for (size_t i = 0; i < from->tmpfs_options.n; i++) {
+		int r = tmpfs_option(m, from, from->tmpfs_options.v[i], &mount, err);
+		if (r < 0) {
+			spec_mount_done(&mount);
+			return r;
+		}
+	}
 	add_mount(m, &mount, NULL, false);
 	return 0;
 }
@@ -326,7 +366,7 @@ static void add_etc_files(struct making *m)
 					       SERVICE_RESOLV_CONF };
 	struct spec_mount mount = { .type = SPEC_MOUNT_OWN, .readonly = m->service->read_only };
 	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
-		if (has_target(m, targets[i]) || has_target(m, "/etc"))
+		if (has_target(m, targets[i]))
 			continue;
 		vec_push(&mount.files,
 			 (struct spec_file){ .target = xstrdup(targets[i]), .mode = 0644 });

@@ -178,6 +178,9 @@ static int set_security(struct making *m, struct err *err)
 			r = set_seccomp(m, value, err);
 		} else if (str_eq(name, "systempaths") && str_eq(value, "unconfined")) {
 			m->spec->unmask_paths = true;
+		} else if ((str_eq(name, "apparmor") && str_eq(value, "unconfined")) ||
+			   (str_eq(name, "label") && str_eq(value, "disable"))) {
+			continue; /* nothing confines it that way */
 		} else if (str_eq(name, "apparmor") || str_eq(name, "label")) {
 			service__warn(m, "security_opt '%s' is not acted on", option);
 		} else {

@@ -42,11 +42,17 @@ static int entered_fail(struct entered *out, int no, const char *what, int detai
 	return -no;
 }
 
+/* Hard limits are raised while there are the rights for it. Everything else is set by the child,
+ * before it runs the command: a limit of 20 open files or of so much memory is for that, not for
+ * what makes the container. */
 static int set_limits(const struct enter *e, struct entered *out)
 {
 	for (size_t i = 0; i < e->rlimits.n; i++) {
 		const struct spec_rlimit *r = &e->rlimits.v[i];
-		struct rlimit value = { .rlim_cur = r->soft, .rlim_max = r->hard };
+		struct rlimit value;
+		if (getrlimit((unsigned)r->resource, &value) < 0 || value.rlim_max >= r->hard)
+			continue;
+		value.rlim_max = r->hard;
 		if (setrlimit((unsigned)r->resource, &value) < 0)
 			return entered_fail(out, errno, "set a resource limit (ulimit)",
 					    r->resource);

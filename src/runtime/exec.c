@@ -16,14 +16,15 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-/* In the order in which they are entered: the user namespace gives the rights for the others, and
- * the mount namespace, entered last, takes /proc away. */
+/* In the order in which they are entered: with the host's rights first, because those that a
+ * container shares with another (ipc: service:x) may belong to different user namespaces; the mount
+ * namespace, entered last, takes /proc away. */
 static const struct {
 	const char *name;
 	int type;
 } namespaces[] = {
-	{ "user", CLONE_NEWUSER }, { "ipc", CLONE_NEWIPC }, { "uts", CLONE_NEWUTS },
-	{ "net", CLONE_NEWNET },   { "pid", CLONE_NEWPID }, { "cgroup", CLONE_NEWCGROUP },
+	{ "ipc", CLONE_NEWIPC }, { "uts", CLONE_NEWUTS },	{ "net", CLONE_NEWNET },
+	{ "pid", CLONE_NEWPID }, { "cgroup", CLONE_NEWCGROUP }, { "user", CLONE_NEWUSER },
 	{ "mnt", CLONE_NEWNS },
 };
 

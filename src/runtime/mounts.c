@@ -177,8 +177,11 @@ static int make_own(const struct launch *l, const struct spec_mount *m, size_t i
 		int r;
 		snprintf(name, sizeof(name), "o%zu-%zu", index, i);
 		if ((r = write_file(AT_FDCWD, name, &m->files.v[i], err)) < 0 ||
-		    (r = bind_file(l, AT_FDCWD, name, &m->files.v[i], m->readonly, err)) < 0)
-			return r;
+		    (r = bind_file(l, AT_FDCWD, name, &m->files.v[i], m->readonly, err)) < 0) {
+			if (r != -EROFS)
+				return r;
+			err_done(err); /* the user's own /etc, read-only: it is as he has it */
+		}
 	}
 	return 0;
 }

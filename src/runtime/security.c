@@ -66,11 +66,24 @@ static int load_filter(const struct launch *l, struct err *err)
 	return 0;
 }
 
+static int set_limits(const struct launch *l, struct err *err)
+{
+	vec_each(r, &l->process->rlimits) {
+		struct rlimit value = { .rlim_cur = r->soft, .rlim_max = r->hard };
+		if (setrlimit((unsigned)r->resource, &value) < 0)
+			return err_sys(err, errno, "set a resource limit (RLIMIT number %d)",
+				       r->resource);
+	}
+	return 0;
+}
+
 int runtime__security_set(struct launch *l, struct err *err)
 {
 	uint64_t have, keep;
 	int r;
 
+	if ((r = set_limits(l, err)) < 0)
+		return r;
 	if ((r = get_caps(&have, err)) < 0)
 		return r;
 	/* What stave itself does not have it cannot give (CAP_SYS_RESOURCE in many sandboxes). */
