@@ -101,6 +101,7 @@ static void job_end(struct job *job)
 	struct supervisor *s = job->s;
 	if (job->cancelled && job->err.no == 0)
 		(void)err_new(&job->err, ERR_CANCELLED, ECANCELED, "cancelled");
+	ahead_end(s);
 	undo_half_made(job);
 	publish_now(s);
 	cleanup_err struct err sweep = ERR_INIT;
@@ -307,6 +308,8 @@ static bool may_run(struct job *job, const struct step *step)
 		if (check_ports(job, &err) < 0) {
 			job__fail(job, &err);
 			job->cancelled = true;
+		} else {
+			ahead_begin(job);
 		}
 	}
 	return true;

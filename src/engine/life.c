@@ -600,6 +600,13 @@ struct life *life_new(struct supervisor *s, struct container *c)
 	return life;
 }
 
+void life_forget_spec(struct life *life)
+{
+	if (life->spec)
+		spec_done(life->spec);
+	free(ptr_take(life->spec));
+}
+
 void life_free(struct life *life)
 {
 	if (!life)
@@ -607,6 +614,7 @@ void life_free(struct life *life)
 	health_stop(life);
 	hooks_end(life);
 	stdio_close(life);
+	life_forget_spec(life);
 	timer_close(life->timer);
 	watch_close(life->pidfd_watch);
 	watch_close(life->status_watch);

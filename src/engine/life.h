@@ -57,6 +57,7 @@ struct life {
 	struct supervisor *s;
 	struct container *c; /* owned */
 	struct berth *berth; /* of its slot; borrowed */
+	struct spec *spec;   /* as created, until the first start; NULL: it is on disk only */
 	int pidfd;	     /* while there is a process */
 	bool foreign; /* the process is not the keeper's child (its keeper was killed): its end
 			 shows on the pidfd */
@@ -84,6 +85,7 @@ struct life {
 /* Takes the record. */
 struct life *life_new(struct supervisor *s, struct container *c);
 void life_free(struct life *life);
+void life_forget_spec(struct life *life); /* what is on disk has changed */
 
 /* Makes the transition. 0; -EINVAL when the event is refused in this state (kind CONFLICT); or the
  * action's failure, which is in the record too (c->error). */

@@ -84,6 +84,15 @@ static int start_process(struct life *life, const struct spec *spec,
 	return 0;
 }
 
+static int take_spec(struct life *life, struct spec *ret, struct err *err)
+{
+	if (!life->spec)
+		return state_spec_load(&life->s->paths, life->c, ret, err);
+	*ret = *life->spec;
+	free(ptr_take(life->spec));
+	return 0;
+}
+
 int start_begin(struct life *life, struct err *err)
 {
 	struct supervisor *s = life->s;
@@ -92,7 +101,7 @@ int start_begin(struct life *life, struct err *err)
 	struct runtime_namespaces ns = RUNTIME_NAMESPACES_NONE;
 	err_done(&life->start_error);
 	c->oom_killed = false;
-	int r = state_spec_load(&s->paths, c, &spec, err);
+	int r = take_spec(life, &spec, err);
 	if (r == 0)
 		r = berth_open(life->berth, life, &spec, &ns, err);
 	if (r == 0)

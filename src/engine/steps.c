@@ -185,6 +185,9 @@ static int create(struct job *job, uint32_t index, struct err *err)
 		return r;
 	}
 	struct life *life = life_new(s, c);
+	life->spec = new0(struct spec);
+	*life->spec = spec;
+	spec_init(&spec);
 	supervisor_add(s, life);
 	job->steps[index].life = life;
 	event_container(life, "create");
@@ -338,6 +341,7 @@ static int update(struct job *job, uint32_t index, struct err *err)
 		r = service_update(&context, life->c, &spec, err);
 	if (r == 0)
 		r = state_container_save(&s->paths, life->c, &spec, err);
+	life_forget_spec(life);
 	slot_done(&slot);
 	if (r < 0)
 		return r;

@@ -33,6 +33,7 @@ struct supervisor {
 
 	struct project *project; /* as last applied; NULL until supervisor_project() */
 
+	struct ahead *ahead;	/* of the job at work; NULL */
 	VEC(struct job *) jobs; /* the first is at work, the others wait their turn */
 	VEC(struct conn *) conns;
 	int listener;
@@ -157,6 +158,14 @@ void berth_hold(struct berth *berth); /* gives the keeper what is here */
 /* Gives up namespaces and what is in them. */
 void berth_close(struct berth *berth);
 void berth_free(void *berth);
+
+/* --- ahead.c: the namespaces of a wave of starts, made beside them --- */
+
+/* What job is about to start; nothing when that is little. */
+void ahead_begin(struct job *job);
+/* Gives the berth what was made for it. False: nothing was, or it is mapped otherwise. */
+bool ahead_take(struct supervisor *s, struct berth *berth, const struct spec_idmap *idmap);
+void ahead_end(struct supervisor *s);
 /* Index of the network whose gateway is the default route; the container has at least one. */
 size_t berth_default_network(const struct container *c);
 

@@ -420,6 +420,14 @@ static int choose_ifname(const struct inside *in, const struct link_pair *p, cha
 	return err_conflict(err, "the container has too many interfaces");
 }
 
+/* A pair uses one queue anyway. When that is not said, the kernel makes one for each processor,
+ * and takes them away again but for one, which waits for its readers. */
+static void put_one_queue(struct nlmsghdr *m)
+{
+	mnl_attr_put_u32(m, IFLA_NUM_TX_QUEUES, 1);
+	mnl_attr_put_u32(m, IFLA_NUM_RX_QUEUES, 1);
+}
+
 /* One message makes both ends in their places: nothing is moved between namespaces (a move waits
  * for all readers of the device list, some milliseconds). The second sets what can only be set on
  * an existing port, and brings the host's end up without an IPv6 life of its own. */
@@ -429,6 +437,7 @@ static void put_pair(struct netlink *nl, int netns, const struct link_pair *p, c
 	begin_link(nl, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK);
 	struct nlmsghdr *m = nl->last;
 	mnl_attr_put_strz(m, IFLA_IFNAME, p->host);
+	put_one_queue(m);
 	mnl_attr_put_u32(m, IFLA_MASTER, (uint32_t)bridge);
 	if (p->mtu)
 		mnl_attr_put_u32(m, IFLA_MTU, p->mtu);
@@ -438,6 +447,7 @@ static void put_pair(struct netlink *nl, int netns, const struct link_pair *p, c
 	struct nlattr *peer = mnl_attr_nest_start(m, VETH_INFO_PEER);
 	mnl_nlmsg_put_extra_header(m, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(m, IFLA_IFNAME, ifname);
+	put_one_queue(m);
 	mnl_attr_put(m, IFLA_ADDRESS, MAC_SIZE, p->mac);
 	mnl_attr_put_u32(m, IFLA_NET_NS_FD, (uint32_t)netns);
 	if (p->mtu)

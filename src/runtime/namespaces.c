@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -89,9 +90,12 @@ static int open_all(pid_t pid, const struct spec_idmap *map, bool net,
 	return prepare_net(ns->net, map, err);
 }
 
-static int only_exist(void *unused)
+/* With its parent, if that is killed meanwhile. */
+static int only_exist(void *parent)
 {
-	(void)unused;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != *(const pid_t *)parent)
+		_exit(1);
 	while (pause() < 0) /* until SIGKILL: everything else is blocked */
 		;
 	return 0;
@@ -132,6 +136,7 @@ int runtime_namespaces_new(const struct spec_idmap *map, bool net, struct runtim
 	int flags = (map->count ? CLONE_NEWUSER : 0) | (net ? CLONE_NEWNET : 0);
 	enum { STACK_SIZE = 16384 };
 	cleanup_free char *stack = xmalloc(STACK_SIZE); /* until the helper is gone */
+	pid_t self = getpid();
 	sigset_t all, before;
 	int r;
 
@@ -141,8 +146,8 @@ int runtime_namespaces_new(const struct spec_idmap *map, bool net, struct runtim
 	}
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
-	/* It shares our memory, and touches none of it. */
-	pid_t pid = clone(only_exist, stack + STACK_SIZE, flags | CLONE_VM, NULL);
+	/* It shares our memory, and changes none of it. */
+	pid_t pid = clone(only_exist, stack + STACK_SIZE, flags | CLONE_VM, &self);
 	if (pid < 0)
 		pid = errno == EPERM ? clone_outside_chroot(flags) : -errno;
 	sigprocmask(SIG_SETMASK, &before, NULL);

@@ -183,3 +183,22 @@ client_exited() { started | grep -q "client-1 exited"; }
 }
 gone() { [ -z "$(role_pid keeper)$(role_pid supervisor)" ]; }
 supervised() { [ -n "$(role_pid supervisor)" ]; }
+
+@test "the process that makes namespaces ahead is killed: the supervisor makes them itself" {
+	compose <<-'E'
+		services:
+		  many: {image: test, command: sleep 1000, init: true, scale: 12}
+	E
+	stave up -d 2>err &
+	up=$!
+	while kill -0 "$up" 2>/dev/null; do
+		for pid in $(role_pid namespaces); do
+			kill -9 "$pid" 2>/dev/null || true
+		done
+	done
+	wait "$up" || { cat err; false; }
+	[ "$(stave ps -q | wc -l)" = 12 ]
+	[ -z "$(role_pid namespaces)" ]
+	stave exec -T --index 12 many ping -c 1 -w 5 127.0.0.1
+	stave down
+}
