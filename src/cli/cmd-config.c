@@ -1,6 +1,7 @@
 /* config: what the Compose files mean, as one document or as listings. */
 #include "base/fs.h"
 #include "cli/cli.h"
+#include "cli/image-digests.h"
 #include "compose/config.h"
 #include "compose/explain.h"
 
@@ -160,17 +161,34 @@ static int print_explanation(struct compose_result *r, const struct config_args 
 	return 0;
 }
 
-static int print_document(struct compose_result *r, const struct config_args *o, struct err *err)
+/* The document as it is printed in that format; NULL after an error. New reference. */
+static json_t *shown_document(struct cli *cli, struct compose_result *r,
+			      const struct config_args *o, bool yaml, struct err *err)
+{
+	cleanup_json json_t *full = compose_to_json(r);
+	if ((o->resolve_image_digests || o->lock_image_digests) &&
+	    image_digests_resolve(cli, full, err) < 0)
+		return NULL;
+	if (o->lock_image_digests)
+		return image_digests_only(full);
+	if (o->no_interpolate)
+		return json_incref(full);
+	if (yaml)
+		return config_for_yaml(full);
+	/* Docker Compose knows models in YAML only. */
+	json_object_del(full, "models");
+	return json_incref(full);
+}
+
+static int print_document(struct cli *cli, struct compose_result *r, const struct config_args *o,
+			  struct err *err)
 {
 	bool yaml = !o->format || strcmp(o->format, "yaml") == 0;
+	cleanup_json json_t *document = shown_document(cli, r, o, yaml, err);
+	if (!document)
+		return -err->no;
 	if (o->quiet)
 		return 0;
-	cleanup_json json_t *full = compose_to_json(r);
-	/* Docker Compose knows models in YAML only. */
-	if (!yaml && !o->no_interpolate)
-		json_object_del(full, "models");
-	cleanup_json json_t *document =
-		yaml && !o->no_interpolate ? config_for_yaml(full) : json_incref(full);
 	if (o->output) {
 		cleanup_free char *text = config_text(document, yaml, !o->no_interpolate);
 		return fs_write_atomic(AT_FDCWD, o->output, text, strlen(text), 0644, 0, err);
@@ -207,8 +225,6 @@ static int config_run(struct cli *cli, void *options, const struct strv *args, s
 	if (o->format && strcmp(o->format, "yaml") != 0 && strcmp(o->format, "json") != 0)
 		return err_usage(err, "invalid value '%s' for '--format': expected yaml or json",
 				 o->format);
-	if (o->resolve_image_digests || o->lock_image_digests)
-		return err_unsupported(err, "image digests are not looked up yet");
 	struct compose_options load = {
 		.files = cli->global.files,
 		.env_files = cli->global.env_files,
@@ -235,7 +251,7 @@ static int config_run(struct cli *cli, void *options, const struct strv *args, s
 		puts(text);
 	}
 	if (r >= 0)
-		r = print ? print(&result, o, err) : print_document(&result, o, err);
+		r = print ? print(&result, o, err) : print_document(cli, &result, o, err);
 	return r;
 }
 

@@ -64,15 +64,6 @@ static struct node *canon_extends(struct canon_run *c, struct node *n, const str
 	return wrap(c, n, "service");
 }
 
-static struct node *canon_ulimit(struct canon_run *c, struct node *n, const struct trail *t)
-{
-	if (n->kind != NODE_INT && n->kind != NODE_STRING)
-		return n;
-	struct node *map = made_map(c, n);
-	map_put(c->m->arena, map, "single", n, n->where);
-	return map;
-}
-
 /* A list of NAME=value as a map; only the name `bare` may stand without a value. */
 static struct node *canon_pairs(struct canon_run *c, struct node *n, const char *bare,
 				const struct trail *trail)
@@ -287,7 +278,7 @@ static const canon_fn canons[CANON_MAX_] = {
 	[CANON_NAMES] = canon_names,	     [CANON_PORTS] = canon_ports,
 	[CANON_WATCH] = canon_watch,	     [CANON_FILE] = canon_file,
 	[CANON_VOLUME] = canon_volume,	     [CANON_DEVICE] = canon_device,
-	[CANON_ULIMIT] = canon_ulimit,	     [CANON_RESOURCE] = canon_resource,
+	[CANON_RESOURCE] = canon_resource,
 };
 
 static void walk(struct canon_run *c, struct node *n, const struct shape *shape,

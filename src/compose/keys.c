@@ -99,7 +99,7 @@ static const struct key build_keys[] = {
 	{ "secrets", &files, OUT_OBJECTS, .item_canon = CANON_FILE },
 	{ "shm_size", &integer, OUT_BYTES },
 	{ "tags", &strings, OUT_STRINGS, .unique = UNIQUE_KEY },
-	{ "ulimits", &build_ulimits, OUT_ULIMITS, .item_canon = CANON_ULIMIT },
+	{ "ulimits", &build_ulimits, OUT_ULIMITS },
 	{ "platforms", &strings, OUT_STRINGS },
 	{ "privileged", &boolean, OUT_BOOL },
 	{ NULL },
@@ -210,9 +210,10 @@ static const struct key resource_keys[] = {
 	{ NULL },
 };
 static const struct shape resources = { .kinds = K_MAP, .flags = SHAPE_X, .keys = resource_keys };
+static const struct shape count = { .kinds = K_INT | K_STR, .flags = SHAPE_NOT_NEG };
 static const struct shape order = { .kinds = K_STR, .words = LIST("start-first", "stop-first") };
 static const struct key update_keys[] = {
-	{ "parallelism", &integer, OUT_INT_KEEP, .cast = CAST_INT },
+	{ "parallelism", &count, OUT_INT_KEEP, .cast = CAST_INT },
 	{ "delay", &string, OUT_DURATION_SET },
 	{ "failure_action", &string, OUT_STRING },
 	{ "monitor", &string, OUT_DURATION_SET },
@@ -224,7 +225,7 @@ static const struct shape update = { .kinds = K_MAP, .flags = SHAPE_X, .keys = u
 static const struct key restart_keys[] = {
 	{ "condition", &string, OUT_STRING },
 	{ "delay", &string, OUT_DURATION },
-	{ "max_attempts", &integer, OUT_INT_KEEP, .cast = CAST_INT },
+	{ "max_attempts", &count, OUT_INT_KEEP, .cast = CAST_INT },
 	{ "window", &string, OUT_DURATION },
 	{ NULL },
 };
@@ -552,8 +553,7 @@ static const struct key service_keys[] = {
 	{ "sysctls", &list_or_map, OUT_LABELS, .merge = MERGE_SEQUENCE, .unique = UNIQUE_KEY },
 	{ "tmpfs", &string_or_list, OUT_STRINGS, .merge = MERGE_SEQUENCE, .unique = UNIQUE_KEY },
 	{ "tty", &boolean, OUT_BOOL, .cast = CAST_BOOL },
-	{ "ulimits", &ulimits, OUT_ULIMITS, .item_cast = CAST_INT, .item_merge = MERGE_OVERRIDE,
-	  .item_canon = CANON_ULIMIT },
+	{ "ulimits", &ulimits, OUT_ULIMITS, .item_cast = CAST_INT, .item_merge = MERGE_OVERRIDE },
 	{ "use_api_socket", &strict_boolean, OUT_BOOL, .flags = KEY_INERT },
 	{ "user", &string, OUT_STRING },
 	{ "userns_mode", &string, OUT_STRING },
@@ -577,7 +577,7 @@ static const struct key external_keys[] = {
 	{ NULL },
 };
 static const struct shape external = { .kinds = K_BOOL | K_STR | K_MAP,
-				       .flags = SHAPE_X,
+				       .flags = SHAPE_OPEN,
 				       .keys = external_keys };
 static const struct shape addresses = { .kinds = K_MAP, .each = &string };
 static const struct key ipam_config_keys[] = {

@@ -217,10 +217,10 @@ static struct node *merge(struct merging *g, struct node *base, struct node *ove
 		break;
 	case MERGE_DEEP: break;
 	}
-	if (base->kind < NODE_LIST)
-		return replace(base, over);
 	if (over->kind == NODE_NULL)
 		return base;
+	if (base->kind < NODE_LIST)
+		return replace(base, over);
 	if (base->kind != over->kind)
 		return mismatch(g, base, over, trail);
 	if (base->kind == NODE_LIST)

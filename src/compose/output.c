@@ -458,13 +458,9 @@ static json_t *out_count(struct printer *p, const struct node *n, const struct k
 
 static json_t *ulimit(struct printer *p, const struct node *n)
 {
-	struct node *single = map_at(n, "single");
 	int64_t value;
 	if (n->kind != NODE_MAP)
-		single = (struct node *)n;
-	if (single)
-		return int_of(single, &value) ? json_integer(value)
-					      : bad(p, single, "a whole number");
+		return int_of(n, &value) ? json_integer(value) : bad(p, n, "a whole number");
 	json_t *map = json_object();
 	static const char *const names[] = { "soft", "hard" };
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

@@ -163,7 +163,7 @@ struct node *yaml_scalar(struct arena *a, const char *text, size_t len, bool pla
 			 struct where where)
 {
 	bool text_wanted = str_ends(tag, ":str") || strcmp(tag, "!") == 0;
-	bool merge = str_ends(tag, "!reset") || str_ends(tag, "!override");
+	bool merge = str_ends(tag, "!reset"); /* !override makes text of what it stands before */
 	bool typed = str_starts(tag, "tag:yaml.org,2002:");
 	if (!plain || len > 64 || text_wanted || (*tag && !typed && !merge)) {
 		struct node *n = node_string_n(a, text, len, where);
