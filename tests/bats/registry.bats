@@ -45,6 +45,31 @@ setup_test() {
 	[[ $output == *"not in its registry"* ]]
 }
 
+@test "config prints and locks the digests that the registry has, without pulling" {
+	digest=$(outside skopeo inspect --tls-verify=false --format '{{.Digest}}' "docker://$REGISTRY/test:1")
+	cat >"$DIR/compose.yaml" <<-E
+		services:
+		  a: {image: "$REGISTRY/test:1"}
+		  b: {image: "$REGISTRY/test@sha256:$(printf '0%.0s' {1..64})"}
+		  c: {build: .}
+	E
+	cd "$DIR"
+	elsewhere config --resolve-image-digests | grep -qx "    image: $REGISTRY/test:1@$digest"
+	elsewhere config --resolve-image-digests | grep -q "image: $REGISTRY/test@sha256:0000"
+	elsewhere config --lock-image-digests >lock.yaml
+	[ "$(grep -c . lock.yaml)" = 6 ]
+	elsewhere -f compose.yaml -f lock.yaml config --format json | grep -q "\"image\": \"$REGISTRY/test:1@$digest\""
+	[ -z "$(ls "$OTHER/refs" 2>/dev/null)" ]
+	sed -i 's/test:1/missing:1/' compose.yaml
+	run elsewhere config --lock-image-digests
+	[ "$status" -ne 0 ]
+	[[ $output == *"missing:1"* ]]
+	# what was pulled is known without its registry
+	printf 'services: {a: {image: "127.0.0.1:9/test:1"}}\n' >compose.yaml
+	stave image tag test 127.0.0.1:9/test:1
+	stave config --lock-image-digests | grep -q 'image: 127.0.0.1:9/test:1@sha256:'
+}
+
 @test "a damaged blob in the registry is refused, and nothing is left of it" {
 	stave image tag test "$REGISTRY/damaged:1"
 	stave image push -q "$REGISTRY/damaged:1"
