@@ -23,7 +23,8 @@ int apply_goal(struct cli *cli, const struct goal *goal, struct err *err)
 	if (r == 0)
 		r = interrupt_open(&interrupt_fd, err);
 	if (r == 0)
-		r = client_open(&cli->paths, cli->project_name, CLIENT_SPAWN, &client, err);
+		r = client_open(&cli->paths, cli->project_name, CLIENT_SPAWN, interrupt_fd, &client,
+				err);
 	if (r < 0)
 		return r;
 	struct progress *progress = progress_new(cli, 0);
@@ -39,7 +40,7 @@ int apply_client(struct cli *cli, struct client **ret, struct err *err)
 	int r = cli_need_root(err);
 	if (r < 0)
 		return r;
-	r = client_open(&cli->paths, cli->project_name, 0, ret, &none);
+	r = client_open(&cli->paths, cli->project_name, 0, FD_NONE, ret, &none);
 	if (r == 0 || none.kind == ERR_NOT_FOUND)
 		return 0;
 	return err_move(err, &none);

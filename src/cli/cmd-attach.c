@@ -43,7 +43,7 @@ static int attach_run(struct cli *cli, void *options, const struct strv *args, s
 	int exit_code = 0;
 	int r = cli_container(cli, args->v[0], (int)o->index.value, &c, err);
 	if (r == 0)
-		r = client_open(&cli->paths, cli->project_name, 0, &client, err);
+		r = client_open(&cli->paths, cli->project_name, 0, FD_NONE, &client, err);
 	if (r == 0)
 		r = client_attach(client, c->id, &peer, err);
 	if (r < 0)

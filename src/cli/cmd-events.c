@@ -110,7 +110,7 @@ static int events_run(struct cli *cli, void *options, const struct strv *args, s
 	if (r == 0)
 		r = stop_descriptor(o, interrupt_fd, &timer, &stop, err);
 	if (r == 0)
-		r = client_open(&cli->paths, cli->project_name, 0, &client, err);
+		r = client_open(&cli->paths, cli->project_name, 0, interrupt_fd, &client, err);
 	if (r < 0)
 		return r;
 	r = client_events(client, stop, print_event, &shown, err);

@@ -170,7 +170,7 @@ static int follow(struct cli *cli, const struct run_args *o, struct client *clie
 	else if (c->pid > 0 && proc_alive(c->pid, c->start_time))
 		pidfd = proc_pidfd(c->pid);
 	if (pidfd >= 0) {
-		r = client_open(&cli->paths, cli->project_name, 0, &control, err);
+		r = client_open(&cli->paths, cli->project_name, 0, FD_NONE, &control, err);
 		if (r < 0)
 			return r;
 		running.client = control;
@@ -217,7 +217,8 @@ static int start(struct cli *cli, const struct run_args *o, bool tty, struct goa
 	if (r == 0)
 		r = interrupt_open(&interrupt_fd, err);
 	if (r == 0)
-		r = client_open(&cli->paths, cli->project_name, CLIENT_SPAWN, &client, err);
+		r = client_open(&cli->paths, cli->project_name, CLIENT_SPAWN, interrupt_fd, &client,
+				err);
 	if (r < 0)
 		return r;
 	struct progress *progress = progress_new(cli, 0);

@@ -7,8 +7,11 @@
 #include "cli/progress.h"
 #include "cli/provide.h"
 
+#include "base/map.h"
+
 #include <signal.h>
 #include <stdio.h>
+#include <termios.h>
 
 struct up_args {
 	bool abort_on_exit, abort_on_failure, always_recreate_deps, attach_deps, build, detach,
@@ -102,8 +105,11 @@ struct attached {
 	const struct up_args *args;
 	struct logview view;
 	int interrupt_fd;
-	bool interrupted;
+	bool interrupted, detached;
 	int exit_code;
+	struct map told; /* container id -> end (nsec_t) that was told */
+	struct termios saved;
+	bool keys; /* the terminal gives single keys: d detaches */
 };
 
 static bool shown(const struct attached *a, const struct strv *services, const struct container *c)
@@ -117,6 +123,19 @@ static bool shown(const struct attached *a, const struct strv *services, const s
 	if (strv_has(&o->no_attach, c->service))
 		return false;
 	return o->attach_deps || !services->n || strv_has(services, c->service);
+}
+
+/* "web-1 exited with code 0", once for each end. */
+static void tell_end(struct attached *a, const struct container *c)
+{
+	nsec_t *told = map_get(&a->told, c->id);
+	bool over = c->state == CONTAINER_EXITED || c->state == CONTAINER_BACKOFF;
+	if (!told || !over || *told >= c->finished)
+		return;
+	*told = c->finished;
+	printf("%s exited with code %d%s\n", logview_name(c), c->exit_code,
+	       c->state == CONTAINER_BACKOFF ? " (restarting)" : "");
+	fflush(stdout);
 }
 
 /* All have ended, or one whose end ends the others. */
@@ -133,6 +152,7 @@ static bool ended(struct attached *a)
 		if ((*c)->oneoff)
 			continue;
 		any = any || !exited;
+		tell_end(a, *c);
 		if (!exited || !(*c)->finished)
 			continue;
 		if (o->exit_code_from && strcmp((*c)->service, o->exit_code_from) == 0) {
@@ -148,12 +168,46 @@ static bool ended(struct attached *a)
 	return over || !any;
 }
 
+/* --- the keyboard --- */
+
+/* Single keys, unechoed; Ctrl-C stays a signal. Not in the background, where it would stop us. */
+static void keys_on(struct attached *a)
+{
+	if (!a->cli->stdout_tty || !isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) != getpgrp() ||
+	    tcgetattr(STDIN_FILENO, &a->saved) < 0)
+		return;
+	struct termios single = a->saved;
+	single.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+	single.c_cc[VMIN] = 0;
+	single.c_cc[VTIME] = 0;
+	a->keys = tcsetattr(STDIN_FILENO, TCSANOW, &single) == 0;
+	if (a->keys)
+		fprintf(stderr, "d detaches, Ctrl-C stops\n");
+}
+
+static void keys_off(struct attached *a)
+{
+	if (a->keys)
+		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &a->saved);
+	a->keys = false;
+}
+
+static bool detach_key(struct attached *a)
+{
+	char key;
+	while (a->keys && read(STDIN_FILENO, &key, 1) == 1)
+		if (key == 'd')
+			return true;
+	return false;
+}
+
 static bool stop(void *data)
 {
 	struct attached *a = data;
 	fflush(stdout);
 	a->interrupted = a->interrupted || interrupt_wait(a->interrupt_fd, 0);
-	return a->interrupted || ended(a);
+	a->detached = a->detached || detach_key(a);
+	return a->interrupted || a->detached || ended(a);
 }
 
 static int line(const struct log_line *log, void *data)
@@ -169,11 +223,24 @@ static int follow(struct attached *a, const struct strv *services, nsec_t since,
 	int r = state_containers(&a->cli->paths, a->cli->project_name, &found, err);
 	if (r < 0)
 		return r;
-	vec_each(c, &found.items)
-		if (shown(a, services, *c))
-			logview_add(&a->view, &query, a->cli, *c);
+	cleanup_str struct str names = STR_INIT;
+	vec_each(c, &found.items) {
+		if (!shown(a, services, *c))
+			continue;
+		logview_add(&a->view, &query, a->cli, *c);
+		str_addf(&names, "%s%s", names.len ? ", " : "", logview_name(*c));
+		/* What ended before this `up` is no news. */
+		nsec_t *told = new0(nsec_t);
+		*told = (*c)->started > since ? 0 : (*c)->finished;
+		map_set(&a->told, (*c)->id, told);
+	}
+	printf("Attaching to %s\n", str_text(&names));
+	fflush(stdout);
+	keys_on(a);
 	r = log_follow(&query, line, stop, a, err);
+	keys_off(a);
 	logview_done(&a->view, &query);
+	map_done(&a->told);
 	return r;
 }
 
@@ -191,7 +258,13 @@ static int stop_all(struct attached *a, struct client *client, const struct goal
 		return r;
 	err_done(err);
 	struct strv all = { 0 };
-	return client_kill(client, &all, SIGKILL, err);
+	r = client_kill(client, &all, SIGKILL, err);
+	goal.has_timeout = true;
+	goal.timeout = 0;
+	if (r == 0) /* until they are gone */
+		r = client_apply(client, a->cli->project, &goal, FD_NONE, progress_event, progress,
+				 err);
+	return r;
 }
 
 static int attach(struct cli *cli, const struct up_args *o, struct client *client,
@@ -202,6 +275,7 @@ static int attach(struct cli *cli, const struct up_args *o, struct client *clien
 		.cli = cli,
 		.args = o,
 		.interrupt_fd = interrupt_fd,
+		.told = MAP_INIT_FREE(free),
 		.view = {
 			.colour = cli->colour && cli->stdout_tty && !o->no_color,
 			.prefix = !o->no_prefix,
@@ -209,13 +283,15 @@ static int attach(struct cli *cli, const struct up_args *o, struct client *clien
 		},
 	};
 	int r = follow(&a, services, since, err);
-	if (r < 0)
+	if (r < 0 || a.detached)
 		return r;
 	bool stopping =
 		a.interrupted || o->abort_on_exit || o->abort_on_failure || o->exit_code_from;
+	if (a.interrupted)
+		fprintf(stderr, "Gracefully Stopping... press Ctrl+C again to force\n");
 	if (stopping)
 		r = stop_all(&a, client, goal, err);
-	return r < 0 ? r : a.exit_code;
+	return r < 0 ? r : a.interrupted ? 130 : a.exit_code;
 }
 
 /* What was left as it is runs, too, and is said so. */
@@ -251,7 +327,8 @@ static int up(struct cli *cli, const struct up_args *o, const struct strv *servi
 	if (r == 0)
 		r = interrupt_open(&interrupt_fd, err);
 	if (r == 0)
-		r = client_open(&cli->paths, cli->project_name, CLIENT_SPAWN, &client, err);
+		r = client_open(&cli->paths, cli->project_name, CLIENT_SPAWN, interrupt_fd, &client,
+				err);
 	if (r < 0)
 		return r;
 	struct progress *progress = progress_new(cli, 0);

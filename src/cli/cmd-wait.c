@@ -67,7 +67,7 @@ static int wait_all(struct cli *cli, const struct wait_args *o, struct waiting *
 {
 	cleanup(client_free_cleanup) struct client *client = NULL;
 	int code = 0;
-	int r = client_open(&cli->paths, cli->project_name, 0, &client, err);
+	int r = client_open(&cli->paths, cli->project_name, 0, FD_NONE, &client, err);
 	if (r < 0)
 		return r;
 	while (w->left) {

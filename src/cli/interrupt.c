@@ -1,4 +1,4 @@
-/* SIGINT and SIGTERM through a signalfd. */
+/* SIGINT, SIGTERM and SIGHUP through a signalfd. */
 #include "cli/interrupt.h"
 
 #include <poll.h>
@@ -11,6 +11,7 @@ int interrupt_open(int *ret_fd, struct err *err)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return err_sys(err, errno, "block signals");
 	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -1,5 +1,5 @@
-/* Ctrl-C as a descriptor: SIGINT and SIGTERM are blocked and become readable, so that long work
- * ends in order. */
+/* Ctrl-C as a descriptor: SIGINT, SIGTERM and SIGHUP are blocked and become readable, so that long
+ * work ends in order. */
 #ifndef STAVE_CLI_INTERRUPT_H
 #define STAVE_CLI_INTERRUPT_H
 

@@ -5,9 +5,7 @@
 
 static const char *const colours[] = { "36", "33", "32", "35", "34", "96", "93", "92", "95", "94" };
 
-/* The container's name, without the project's where stave chose it, as Docker Compose shows it: a
- * `container_name` stands whole. */
-static const char *short_name(const struct container *c)
+const char *logview_name(const struct container *c)
 {
 	cleanup_free char *usual = xasprintf("%s-%s", c->project, c->slot);
 	return strcmp(c->name, usual) == 0 ? c->name + strlen(c->project) + 1 : c->name;
@@ -18,8 +16,8 @@ void logview_add(struct logview *view, struct log_query *query, const struct cli
 {
 	struct log_source *source = vec_add(&query->sources);
 	source->slot_dir = state_slot_dir(&cli->paths, c->project, c->slot);
-	strv_add(&view->names, short_name(c));
-	size_t len = strlen(short_name(c));
+	strv_add(&view->names, logview_name(c));
+	size_t len = strlen(logview_name(c));
 	if (len > view->width)
 		view->width = len;
 }

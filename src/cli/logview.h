@@ -13,6 +13,8 @@ struct logview {
 	bool open_line;	   /* the last line was partial, from source `open` */
 	size_t open;
 };
+/* What a container is called here: "web-1"; a `container_name` stands whole. Borrowed from it. */
+const char *logview_name(const struct container *c);
 /* Adds a source to the query and the view: the log of this container's slot. */
 void logview_add(struct logview *view, struct log_query *query, const struct cli *cli,
 		 const struct container *c);

@@ -2,6 +2,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "compose/compose.h"
 #include "engine/keeper-protocol.h"
 #include "engine/protocol.h"
@@ -9,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -21,12 +23,16 @@ enum {
 	APPLY_TRIES = 3, /* a supervisor that dies at work is asked again: a goal can be asked for
 			    twice */
 	READY_TEXT_MAX = 4096,
+	/* A supervisor answers a greeting at once, whatever it is at work on. One that has not for
+	 * so long hangs, or its machine does. */
+	PATIENCE_S = 20,
 };
 
 struct client {
 	struct engine_paths paths; /* owned copies */
 	char *project;
 	struct channel channel;
+	int interrupt_fd; /* borrowed; FD_NONE: none */
 };
 
 void client_free(struct client *client)
@@ -38,6 +44,62 @@ void client_free(struct client *client)
 	free(client->paths.run);
 	free(client->project);
 	free(client);
+}
+
+/* --- waiting --- */
+
+static nsec_t patience(void)
+{
+	const char *text = getenv("STAVE_PATIENCE");
+	int64_t seconds = PATIENCE_S;
+	if (text && parse_i64(text, 1, 86400, &seconds) < 0)
+		seconds = PATIENCE_S;
+	return seconds * NSEC_PER_SEC;
+}
+
+/* Until the descriptor is ready. 0; 1: interrupted (that signal is taken); -ETIMEDOUT. */
+static int wait_for(int fd, short events, int interrupt_fd, nsec_t limit)
+{
+	nsec_t end = now_mono() + limit;
+	for (;;) {
+		struct pollfd fds[] = { { .fd = fd, .events = events },
+					{ .fd = interrupt_fd, .events = POLLIN } };
+		nsec_t left = end - now_mono();
+		if (left <= 0)
+			return -ETIMEDOUT;
+		int r = poll(fds, 2, (int)(left / NSEC_PER_MSEC) + 1);
+		if (r < 0 && errno != EINTR)
+			return -errno;
+		if (r <= 0)
+			continue;
+		if (fds[1].revents & POLLIN) {
+			struct signalfd_siginfo info;
+			(void)!read(interrupt_fd, &info,
+				    sizeof(info)); /* or an epoll: stays ready */
+			return 1;
+		}
+		if (fds[0].revents)
+			return 0;
+	}
+}
+
+static int interrupted(struct err *err)
+{
+	return err_new(err, ERR_CANCELLED, ECANCELED, "interrupted");
+}
+
+/* Says who does not answer, and what can be done about it. */
+static int hangs(const struct client *client, struct err *err)
+{
+	struct ucred peer = { 0 };
+	socklen_t len = sizeof(peer);
+	(void)getsockopt(client->channel.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+	return err_new(
+		err, ERR_TIMEOUT, ETIMEDOUT,
+		"the supervisor of '%s' (process %d) has not answered for %d s; its containers "
+		"go on. If it stays so, 'kill -9 %d' is safe: another one takes its place, and "
+		"no container restarts",
+		client->project, (int)peer.pid, (int)(patience() / NSEC_PER_SEC), (int)peer.pid);
 }
 
 /* --- starting a keeper --- */
@@ -118,8 +180,10 @@ static int fork_keeper(const struct engine_paths *paths, const char *project, in
 }
 
 /* 0: a supervisor listens; -EAGAIN (no err): another keeper is there, or was just now. */
-static int spawn(const struct engine_paths *paths, const char *project, struct err *err)
+static int spawn(const struct client *client, struct err *err)
 {
+	const struct engine_paths *paths = &client->paths;
+	const char *project = client->project;
 	int ready[2];
 	if (pipe2(ready, O_CLOEXEC) < 0)
 		return err_sys(err, errno, "make a pipe");
@@ -129,6 +193,14 @@ static int spawn(const struct engine_paths *paths, const char *project, struct e
 	if (r < 0)
 		return r;
 	cleanup_str struct str text = STR_INIT;
+	r = wait_for(from, POLLIN, client->interrupt_fd, patience());
+	if (r > 0)
+		return interrupted(err);
+	if (r < 0)
+		return err_new(err, ERR_TIMEOUT, -r,
+			       "the supervisor of '%s' was started and does not answer; see "
+			       "'%s/projects/%s/errors'",
+			       project, paths->run, project);
 	r = fs_read_fd(from, "the supervisor's answer", READY_TEXT_MAX, &text, err);
 	if (r < 0)
 		return r;
@@ -151,7 +223,7 @@ static int connect_control(const struct engine_paths *paths, const char *project
 		return -errno;
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/control", dir);
-	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
@@ -159,17 +231,39 @@ static int connect_control(const struct engine_paths *paths, const char *project
 	return fd_take(fd);
 }
 
-/* Blocks for the next frame. 0, or -EPIPE (no err) when the supervisor has gone. */
+/* Sends a frame whole. 0, or -EPIPE (no err) when the supervisor has gone. */
+static int put_frame(struct client *client, enum frame_type type, const json_t *body,
+		     const int *fds, struct err *err)
+{
+	int r = channel_put_fds(&client->channel, type, body, fds, fds ? 3 : 0);
+	if (r < 0)
+		return err_sys(err, -r, "ask the supervisor");
+	while ((r = channel_send(&client->channel)) == 0) {
+		r = wait_for(client->channel.fd, POLLOUT, client->interrupt_fd, patience());
+		if (r == -ETIMEDOUT)
+			return hangs(client, err);
+		if (r > 0)
+			return interrupted(err);
+	}
+	return r < 0 ? -EPIPE : 0;
+}
+
+/* The next frame of a greeting. 0, or -EPIPE (no err) when the supervisor has gone. */
 static int next_frame(struct client *client, struct frame *ret, struct err *err)
 {
 	for (;;) {
 		int r = channel_take(&client->channel, ret, err);
 		if (r != 0)
 			return r < 0 ? r : 0;
+		r = wait_for(client->channel.fd, POLLIN, client->interrupt_fd, patience());
+		if (r == -ETIMEDOUT)
+			return hangs(client, err);
+		if (r > 0)
+			return interrupted(err);
 		r = channel_receive(&client->channel);
 		if (r == 0)
 			return -EPIPE;
-		if (r < 0)
+		if (r < 0 && r != -EAGAIN)
 			return err_sys(err, -r, "read from the supervisor");
 	}
 }
@@ -180,10 +274,9 @@ static int greet(struct client *client, struct err *err)
 {
 	cleanup_frame struct frame frame = { 0 };
 	cleanup_json json_t *hello = json_pack("{s:i}", "version", PROTOCOL_VERSION);
-	if (channel_put(&client->channel, FRAME_HELLO, hello, FD_NONE) < 0 ||
-	    channel_send(&client->channel) < 0)
-		return -EPIPE;
-	int r = next_frame(client, &frame, err);
+	int r = put_frame(client, FRAME_HELLO, hello, NULL, err);
+	if (r == 0)
+		r = next_frame(client, &frame, err);
 	if (r < 0)
 		return r;
 	if (frame.version == PROTOCOL_VERSION && frame.type == FRAME_HELLO_REPLY)
@@ -191,10 +284,9 @@ static int greet(struct client *client, struct err *err)
 	debug("the supervisor speaks protocol %d, we %d: asking for another", frame.version,
 	      PROTOCOL_VERSION);
 	frame_done(&frame);
-	if (channel_put(&client->channel, FRAME_UPGRADE, NULL, FD_NONE) < 0 ||
-	    channel_send(&client->channel) < 0)
-		return -EPIPE;
-	r = next_frame(client, &frame, err);
+	r = put_frame(client, FRAME_UPGRADE, NULL, NULL, err);
+	if (r == 0)
+		r = next_frame(client, &frame, err);
 	if (r == 0)
 		r = result_to_err(frame.body, err);
 	return r < 0 ? r : -EPROTO;
@@ -207,7 +299,7 @@ static int try_open(struct client *client, unsigned flags, bool *spawned, struct
 	if (fd == -ENOENT || fd == -ECONNREFUSED) {
 		if (!(flags & CLIENT_SPAWN))
 			return err_not_found(err, "project '%s' is not running", client->project);
-		int r = spawn(&client->paths, client->project, err);
+		int r = spawn(client, err);
 		if (r < 0)
 			return r;
 		*spawned = true;
@@ -230,17 +322,18 @@ static int open_channel(struct client *client, unsigned flags, struct err *err)
 		if (r == 0 || err->no != 0)
 			return r;
 		/* One that leaves, begins, or is replaced: a matter of milliseconds. */
+		if (wait_for(FD_NONE, 0, client->interrupt_fd, wait * NSEC_PER_MSEC) > 0)
+			return interrupted(err);
 		if (now_mono() > end)
 			return err_new(err, ERR_TIMEOUT, ETIMEDOUT,
 				       "the supervisor of '%s' does not answer; see "
 				       "'%s/projects/%s/errors'",
 				       client->project, client->paths.run, client->project);
-		(void)poll(NULL, 0, wait);
 	}
 }
 
 int client_open(const struct engine_paths *paths, const char *project, unsigned flags,
-		struct client **ret, struct err *err)
+		int interrupt_fd, struct client **ret, struct err *err)
 {
 	int r = state_name_check("project", project, err);
 	if (r < 0)
@@ -249,6 +342,7 @@ int client_open(const struct engine_paths *paths, const char *project, unsigned 
 	client->paths.root = xstrdup(paths->root);
 	client->paths.run = xstrdup(paths->run);
 	client->project = xstrdup(project);
+	client->interrupt_fd = interrupt_fd;
 	channel_init(&client->channel, FD_NONE);
 	r = open_channel(client, flags, err);
 	if (r < 0)
@@ -282,34 +376,41 @@ struct asking {
 	const json_t *body;
 	const int *fds; /* three, or NULL */
 	int interrupt_fd;
-	bool interrupted;
+	bool interrupted; /* once */
+	bool at_once;	  /* the first Ctrl-C does not wait either */
 	client_event_fn fn;
 	void *data;
 };
 
-/* Waits until there is something to read. 1: interrupted just now (told to the supervisor). */
-static int wait_readable(struct client *client, struct asking *asking, struct err *err)
+/* Nothing has come for a while. That is as it should be when something takes its time; a supervisor
+ * that hangs does not answer another greeting either. */
+static int check_alive(const struct client *client, struct err *err)
 {
-	int interrupt = asking->interrupted ? FD_NONE : asking->interrupt_fd;
-	struct pollfd fds[] = { { .fd = client->channel.fd, .events = POLLIN },
-				{ .fd = interrupt, .events = POLLIN } };
-	if (interrupt < 0)
-		return 0; /* reading blocks */
-	if (poll(fds, 2, -1) < 0 && errno != EINTR)
-		return err_sys(err, errno, "poll");
-	if (!(fds[1].revents & POLLIN))
-		return 0;
-	asking->interrupted = true;
-	return 1;
+	struct client other = *client;
+	cleanup_err struct err why = ERR_INIT;
+	int fd = connect_control(&client->paths, client->project);
+	if (fd < 0)
+		return 0; /* it leaves: our own connection tells */
+	channel_init(&other.channel, fd);
+	int r = greet(&other, &why);
+	channel_done(&other.channel);
+	if (r < 0 && (why.kind == ERR_TIMEOUT || why.kind == ERR_CANCELLED))
+		return err_move(err, &why);
+	return 0;
 }
 
-static int ask_cancel(struct client *client, const struct asking *asking)
+/* Ctrl-C: the first one asks the supervisor to begin nothing new, and what runs is waited for; the
+ * second does not wait. */
+static int cancel(struct client *client, struct asking *asking, struct err *err)
 {
-	if (asking->type != FRAME_APPLY && asking->type != FRAME_RUN)
-		return -ECANCELED;
-	if (channel_put(&client->channel, FRAME_CANCEL, NULL, FD_NONE) < 0)
-		return -EPIPE;
-	return channel_send(&client->channel) < 0 ? -EPIPE : 0;
+	bool work = asking->type == FRAME_APPLY || asking->type == FRAME_RUN;
+	if (!work || asking->interrupted || asking->at_once) {
+		channel_done(&client->channel); /* the supervisor ends it as well as it can */
+		channel_init(&client->channel, FD_NONE);
+		return interrupted(err);
+	}
+	asking->interrupted = true;
+	return put_frame(client, FRAME_CANCEL, NULL, NULL, err);
 }
 
 static int receive_result(struct client *client, struct asking *asking, struct frame *ret,
@@ -330,17 +431,18 @@ static int receive_result(struct client *client, struct asking *asking, struct f
 		}
 		if (r > 0)
 			continue;
-		r = wait_readable(client, asking, err);
+		r = wait_for(client->channel.fd, POLLIN, asking->interrupt_fd, patience());
 		if (r > 0)
-			r = ask_cancel(client, asking);
-		if (r == -ECANCELED)
-			return err_new(err, ERR_CANCELLED, ECANCELED, "interrupted");
-		if (r < 0)
-			return r;
-		r = channel_receive(&client->channel);
-		if (r == 0)
+			r = cancel(client, asking, err);
+		else if (r == -ETIMEDOUT)
+			r = check_alive(client, err);
+		else if ((r = channel_receive(&client->channel)) == 0)
 			return -EPIPE;
-		if (r < 0)
+		if (err->no)
+			return -err->no;
+		if (r == -EPIPE)
+			return r;
+		if (r < 0 && r != -EAGAIN)
 			return err_sys(err, -r, "read from the supervisor");
 	}
 }
@@ -349,13 +451,8 @@ static int receive_result(struct client *client, struct asking *asking, struct f
 static int ask_once(struct client *client, struct asking *asking, struct frame *ret,
 		    struct err *err)
 {
-	int r = channel_put_fds(&client->channel, asking->type, asking->body, asking->fds,
-				asking->fds ? 3 : 0);
-	if (r < 0)
-		return err_sys(err, -r, "ask the supervisor");
-	if (channel_send(&client->channel) < 0)
-		return -EPIPE;
-	return receive_result(client, asking, ret, err);
+	int r = put_frame(client, asking->type, asking->body, asking->fds, err);
+	return r < 0 ? r : receive_result(client, asking, ret, err);
 }
 
 static int ask(struct client *client, struct asking *asking, struct frame *ret, struct err *err)
@@ -393,6 +490,8 @@ int client_apply(struct client *client, const struct project *project, const str
 	struct asking asking = { .type = FRAME_APPLY,
 				 .body = body,
 				 .interrupt_fd = interrupt_fd,
+				 /* what is being stopped stops, whether or not we look on */
+				 .at_once = goal->kind == GOAL_STOP,
 				 .fn = fn,
 				 .data = data };
 	return ask(client, &asking, &result, err);

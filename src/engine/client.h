@@ -3,9 +3,9 @@
  *descriptors.
  *
  *	struct client *client;
- *	client_open(&paths, project, CLIENT_SPAWN, &client, &err);      starts keeper and supervisor
- *when there are none client_apply(client, project, &goal, on_event, data, &err);     blocks until
- *done; Ctrl-C: client_cancel from on_event client_free(client);
+ *	client_open(&paths, project, CLIENT_SPAWN, interrupt_fd, &client, &err);      starts keeper
+ *and supervisor when there are none client_apply(client, project, &goal, on_event, data, &err);
+ *blocks until done; Ctrl-C: client_cancel from on_event client_free(client);
  */
 #ifndef STAVE_ENGINE_CLIENT_H
 #define STAVE_ENGINE_CLIENT_H
@@ -16,9 +16,11 @@ enum { CLIENT_SPAWN = 1u << 0 };
 
 struct client;
 /* Without CLIENT_SPAWN: ERR_NOT_FOUND when no supervisor runs. A supervisor of another protocol
- * version is asked to step aside for this binary's. */
+ * version is asked to step aside for this binary's. No call waits for a supervisor that hangs:
+ * after 20 s (STAVE_PATIENCE) without an answer to a greeting it is ERR_TIMEOUT, naming the
+ * process. interrupt_fd (borrowed; FD_NONE): becomes readable at Ctrl-C, which ends the opening. */
 int client_open(const struct engine_paths *paths, const char *project, unsigned flags,
-		struct client **ret, struct err *err);
+		int interrupt_fd, struct client **ret, struct err *err);
 void client_free(struct client *client);
 DEFINE_CLEANUP(struct client, client_free)
 
@@ -42,7 +44,8 @@ typedef void (*client_event_fn)(const struct engine_event *event, void *data);
 
 /* Hands over the resolved project (NULL: as last applied) and the goal; blocks until it is reached
  * or has failed; events on the way. With an interrupt descriptor that becomes readable (a signalfd
- * of the cli) the work is cancelled once: what runs finishes, nothing new starts, ERR_CANCELLED. */
+ * of the cli) the work is cancelled: what runs finishes, nothing new starts, ERR_CANCELLED; a
+ * second time: at once, without waiting for that. */
 int client_apply(struct client *client, const struct project *project, const struct goal *goal,
 		 int interrupt_fd, client_event_fn fn, void *data, struct err *err);
 

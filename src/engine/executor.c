@@ -362,6 +362,10 @@ static void job_advance(struct job *job)
 			skip(job, i);
 			if (job->steps[i].state == STEP_RUNNING)
 				steps__cancel(job, i);
+			/* A stop goes on by itself; who comes next may be in more of a hurry. */
+			if (job->steps[i].state == STEP_RUNNING && !job->conn &&
+			    job->plan.steps.v[i].kind == STEP_STOP)
+				step_over(job, i, STEP_FAILED);
 		}
 		job->waiting = false;
 	}
@@ -560,6 +564,20 @@ static bool overrules(enum goal_kind kind)
 	return kind == GOAL_STOP || kind == GOAL_DOWN || kind == GOAL_RM;
 }
 
+/* A grace period that runs is cut to what this one gives. */
+static void hurry(struct supervisor *s, const struct goal *goal)
+{
+	map_each(e, &s->lives) {
+		struct life *life = e->value;
+		cleanup_err struct err ignored = ERR_INIT; /* it is stopped again in its turn */
+		bool meant = goal->services.n == 0 || strv_has(&goal->services, life->c->service);
+		if (!meant || life->c->state != CONTAINER_STOPPING)
+			continue;
+		life->stop_timeout = goal->timeout;
+		(void)life_event(life, LIFE_STOP, &ignored);
+	}
+}
+
 void job_new(struct supervisor *s, struct job_request *request)
 {
 	struct job *job = new0(struct job);
@@ -581,6 +599,8 @@ void job_new(struct supervisor *s, struct job_request *request)
 	}
 	struct job *at_work = s->jobs.n > 0 ? s->jobs.v[0] : NULL;
 	vec_push(&s->jobs, job);
+	if (at_work && overrules(job->goal.kind) && job->goal.has_timeout)
+		hurry(s, &job->goal);
 	if (at_work && overrules(job->goal.kind) && !overrules(at_work->goal.kind)) {
 		cleanup_err struct err why = ERR_INIT;
 		(void)err_new(&why, ERR_CANCELLED, ECANCELED,

@@ -19,15 +19,6 @@ setup_test() {
 	E
 }
 
-# role_pid keeper|supervisor: of this test's project.
-role_pid() {
-	local pid
-	for pid in $(pgrep -x stave); do
-		[[ "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)" = "stave: $PROJECT [$1]"* ]] || continue
-		tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qxF "STAVE_ROOT=$STAVE_ROOT" || continue
-		echo "$pid"
-	done
-}
 role_other() {
 	local pid
 	pid=$(role_pid "$1")
@@ -104,10 +95,15 @@ client_exited() { started | grep -q "client-1 exited"; }
 	stave up -d
 	victims=$(stave top | awk 'NR > 1 && $4 ~ /^[0-9]+$/ {print $4}')
 	kill -9 "$(role_pid keeper)" "$(role_pid supervisor)" $victims 2>/dev/null || true
-	sleep 0.1
+	wait_until 20 are_gone $victims
 	stave up -d
 	[ "$(started | grep -c running)" = 3 ]
 	stave down -t 1
+}
+
+are_gone() {
+	local pid
+	for pid in "$@"; do ! kill -0 "$pid" 2>/dev/null || return 1; done
 }
 
 @test "down after everything was killed leaves nothing" {

@@ -114,6 +114,24 @@ our_processes() {
 	done
 }
 
+# background OUT ARGS...: starts stave with its output in a file; $job is its own pid, so that a signal to it is one to stave.
+background() {
+	local out=$1
+	shift
+	nsenter --net="/proc/$NETNS_PID/ns/net" -- "$STAVE" "$@" >"$out" 2>&1 3>&- &
+	job=$!
+}
+
+# role_pid keeper|supervisor: of this test's project.
+role_pid() {
+	local pid
+	for pid in $(pgrep -x stave); do
+		[[ "$({ tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null)" = "stave: $PROJECT [$1]"* ]] || continue
+		{ tr '\0' '\n' <"/proc/$pid/environ"; } 2>/dev/null | grep -qxF "STAVE_ROOT=$STAVE_ROOT" || continue
+		echo "$pid"
+	done
+}
+
 # wait_until SECONDS CMD...: polls until the command succeeds.
 wait_until() {
 	local end=$(($(date +%s) + $1))

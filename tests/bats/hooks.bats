@@ -180,8 +180,7 @@ trapped() { grep -q 'SigCgt:.*[4567cdef]...$' "/proc/$(stave top | awk 'NR > 1 {
 		    init: true
 		    post_start: [{ command: sleep 900 }]
 	E
-	nsenter --net="/proc/$NETNS_PID/ns/net" -- "$STAVE" up -d >out 2>&1 3>&- &
-	job=$!
+	background out up -d
 	wait_until 20 hook_runs
 	kill -INT $job
 	status=0
@@ -189,8 +188,7 @@ trapped() { grep -q 'SigCgt:.*[4567cdef]...$' "/proc/$(stave top | awk 'NR > 1 {
 	[ "$status" -ne 0 ]
 	wait_until 10 no_hook
 	stave stop -t 1
-	nsenter --net="/proc/$NETNS_PID/ns/net" -- "$STAVE" up -d >out 2>&1 3>&- &
-	job=$!
+	background out up -d
 	wait_until 20 hook_runs
 	stave down -t 1
 	status=0
@@ -229,19 +227,11 @@ no_hook() { ! hook_runs; }
 		    volumes: ["./data:/data"]
 		    post_start: [{ command: ["sh", "-c", "echo begun >>/data/log; sleep 0.8; echo ended >>/data/log"] }]
 	E
-	nsenter --net="/proc/$NETNS_PID/ns/net" -- "$STAVE" up -d >out 2>&1 3>&- &
-	job=$!
+	background out up -d
 	wait_until 20 grep -q begun data/log
-	kill -9 "$(supervisor_pid)"
+	kill -9 "$(role_pid supervisor)"
 	wait $job || { cat out; false; }
 	grep -q ended data/log
 	[ "$(grep -c begun data/log)" = 2 ]
 	stave down -t 1
-}
-supervisor_pid() {
-	local pid
-	for pid in $(pgrep -x stave); do
-		[[ "$({ tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null)" = "stave: $PROJECT [supervisor]"* ]] || continue
-		tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qxF "STAVE_ROOT=$STAVE_ROOT" && echo "$pid"
-	done
 }

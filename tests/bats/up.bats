@@ -44,7 +44,7 @@ teardown() {
 	kill -INT $pid
 	status=0
 	wait $pid || status=$?
-	[ "$status" = 130 ] || [ "$status" = 0 ]
+	[ "$status" = 130 ]
 	[ -z "$(stave ps -q)" ]
 	[ "$(stave ps -a --services)" = long ]
 }
