@@ -12,6 +12,12 @@ void late_close(const char *library)
 		iconv_close(conversion);
 }
 
+bool late_has(const char *soname)
+{
+	(void)soname;
+	return true;
+}
+
 void late_forbid(void)
 {
 }

@@ -36,6 +36,18 @@ void late_close(const char *soname)
 	closed = true;
 }
 
+bool late_has(const char *soname)
+{
+	struct late_library *library = NULL;
+
+	for (struct late_function *f = __start_late_functions; f < __stop_late_functions; f++)
+		if (strcmp(f->library->soname, soname) == 0)
+			library = f->library;
+	if (library && !library->handle && !closed)
+		library->handle = dlopen(soname, RTLD_LAZY | RTLD_LOCAL);
+	return library && library->handle;
+}
+
 void late_forbid(void)
 {
 	closed = true;

@@ -16,6 +16,11 @@
 #ifndef STAVE_BASE_LATE_H
 #define STAVE_BASE_LATE_H
 
+#include <stdbool.h>
+
+/* Whether a library that stave can do without is there; opens it then. */
+bool late_has(const char *soname);
+
 struct late_library {
 	const char *soname;
 	void *handle; /* NULL until it is opened */

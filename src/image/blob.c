@@ -13,6 +13,10 @@ int image__blob_begin(struct image_store *store, struct blob_writer *ret, struct
 {
 	struct blob_writer w = { .store = store, .fd = FD_NONE, .temp = "blob-" };
 
+	int r = image__unsynced_mark(store, err);
+
+	if (r < 0)
+		return r;
 	hex_random(w.temp + strlen(w.temp), 24);
 	w.fd = fs_open(store->tmp, w.temp, O_RDWR | O_CREAT | O_EXCL, 0600, err);
 	if (w.fd < 0)
@@ -27,7 +31,10 @@ int image__blob_resume(struct image_store *store, const char *digest, struct blo
 {
 	struct blob_writer w = { .store = store, .fd = FD_NONE, .keep = true };
 	struct stat st, named;
+	int r = image__unsynced_mark(store, err);
 
+	if (r < 0)
+		return r;
 	snprintf(w.temp, sizeof(w.temp), "part-%s", image__hex(digest));
 	w.fd = fs_open(store->tmp, w.temp, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0600, err);
 	if (w.fd < 0)
@@ -123,6 +130,24 @@ int image__blob_put_json(struct image_store *store, const json_t *j, char ret_di
 	if (ret_size)
 		*ret_size = len;
 	return image__blob_put(store, text, len, ret_digest, err);
+}
+
+int image__blob_check(struct image_store *store, const char *hex, bool *ret_good, struct err *err)
+{
+	cleanup_fd int fd = fs_open(store->blobs, hex, O_RDONLY | O_NOFOLLOW, 0, err);
+	cleanup(hash_free_cleanup) struct hash *hash = hash_new();
+	cleanup_free char *buf = xmalloc(IMAGE_COPY_CHUNK);
+	char actual[SHA256_HEX];
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	while ((n = read(fd, buf, IMAGE_COPY_CHUNK)) > 0)
+		hash_add(hash, buf, (size_t)n);
+	hash_end(hash, actual);
+	/* A blob that cannot be read to its end is damaged, too. */
+	*ret_good = n == 0 && str_eq(actual, hex);
+	return 0;
 }
 
 bool image__blob_has(struct image_store *store, const char *digest)

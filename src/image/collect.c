@@ -351,7 +351,6 @@ int image_prune(struct image_store *store, const struct image_prune *options,
 int image_verify(struct image_store *store, const struct image_progress *progress,
 		 struct strv *ret_damaged, struct err *err)
 {
-	cleanup_free char *buf = xmalloc(IMAGE_COPY_CHUNK);
 	cleanup_strv struct strv names = { 0 };
 	cleanup_fd int lock = FD_NONE;
 	int r = image__lock(store, IMAGE_LOCK_SHARED, &lock, err);
@@ -359,19 +358,10 @@ int image_verify(struct image_store *store, const struct image_progress *progres
 	if (r == 0)
 		r = fs_list(store->blobs, ".", &names, err);
 	for (size_t i = 0; i < names.n && r == 0; i++) {
-		cleanup_fd int fd =
-			fs_open(store->blobs, names.v[i], O_RDONLY | O_NOFOLLOW, 0, err);
-		cleanup(hash_free_cleanup) struct hash *hash = hash_new();
-		char hex[SHA256_HEX];
-		ssize_t n;
+		bool good = true;
 
-		if (fd < 0)
-			return fd;
-		while ((n = read(fd, buf, IMAGE_COPY_CHUNK)) > 0)
-			hash_add(hash, buf, (size_t)n);
-		hash_end(hash, hex);
-		/* A blob that cannot be read to its end is damaged, too. */
-		if (n < 0 || !str_eq(hex, names.v[i]))
+		r = image__blob_check(store, names.v[i], &good, err);
+		if (r == 0 && !good)
 			strv_addf(ret_damaged, "sha256:%s", names.v[i]);
 		if (progress && progress->fn)
 			progress->fn(progress->data, names.v[i], "verifying", i + 1, names.n);

@@ -52,6 +52,10 @@ int image__layer_begin(struct image_store *store, struct layer_writer *ret, stru
 {
 	cleanup_layer struct layer_writer w = { store, "tmp-", FD_NONE, FD_NONE };
 
+	int r = image__unsynced_mark(store, err);
+
+	if (r < 0)
+		return r;
 	hex_random(w.temp + strlen(w.temp), 24);
 	if (mkdirat(store->layers, w.temp, 0700) < 0)
 		return err_sys(err, errno, "make a layer in '%s'", store->root);

@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "image/http.h"
+#include "image/inflate.h"
 #include "image/registries.h"
 #include "image/store.h"
 
@@ -358,6 +359,9 @@ static int run_jobs(struct pull *p, struct layer_job *jobs, size_t count, struct
 {
 	size_t next = 0, running = 0;
 	int r = 0;
+
+	if (count)
+		image__inflate_prepare();
 
 	while (r == 0 && (next < count || running)) {
 		struct pollfd polls[IMAGE_LAYERS_MAX];

@@ -48,8 +48,10 @@ int image_store_open(const char *root, struct image_store **ret, struct err *err
 		return s->refs;
 	if ((s->layers = open_dir(s->root, "layers", err)) < 0)
 		return s->layers;
-	*ret = ptr_take(s);
-	return 0;
+	r = image__unsynced_recover(s, err);
+	if (r == 0)
+		*ret = ptr_take(s);
+	return r;
 }
 
 void image_store_free(struct image_store *store)

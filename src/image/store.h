@@ -21,10 +21,11 @@ enum {
 
 struct image_store {
 	char *root;
-	int blobs;  /* blobs/sha256 */
-	int tmp;    /* blobs/tmp */
-	int refs;   /* refs */
-	int layers; /* layers */
+	int blobs;   /* blobs/sha256 */
+	int tmp;     /* blobs/tmp */
+	int refs;    /* refs */
+	int layers;  /* layers */
+	bool marked; /* image__unsynced_mark() has been here */
 };
 
 bool image__digest_ok(const char *digest); /* "sha256:" and 64 lower-case digits */
@@ -40,6 +41,13 @@ enum { IMAGE_LOCK_SHARED = 0, IMAGE_LOCK_EXCLUSIVE = 1u << 0, IMAGE_LOCK_NOWAIT 
 int image__lock(struct image_store *store, unsigned flags, int *ret_fd, struct err *err);
 /* -ENOSPC when the store's file system has less room left than is good for the machine. */
 int image__check_space(struct image_store *store, struct err *err);
+
+/* --- unsynced.c: names and power cuts --- */
+/* To be called before the first of some names is given. */
+int image__unsynced_mark(struct image_store *store, struct err *err);
+/* After a crash of the machine: what may have been named before it was on the disk is looked at,
+ * and removed or made again. Usually there is nothing to do. May take the lock, and time. */
+int image__unsynced_recover(struct image_store *store, struct err *err);
 
 /* --- blob.c: content by digest --- */
 struct blob_writer {
@@ -70,6 +78,8 @@ int image__blob_put(struct image_store *store, const void *data, size_t len,
 /* Stores the compact text of a document. */
 int image__blob_put_json(struct image_store *store, const json_t *j, char ret_digest[DIGEST_TEXT],
 			 uint64_t *ret_size, struct err *err);
+/* Reads it all: whether it is what its name (hex digits) says. */
+int image__blob_check(struct image_store *store, const char *hex, bool *ret_good, struct err *err);
 bool image__blob_has(struct image_store *store, const char *digest);
 /* ERR_NOT_FOUND when missing. Descriptor of a regular file, at its start. */
 int image__blob_open(struct image_store *store, const char *digest, uint64_t *ret_size,

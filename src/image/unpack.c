@@ -1,8 +1,7 @@
 /* A tar stream, compressed or not, becomes a directory. The stream is hostile: every name is
  * cleaned by the letter, its parent is opened beneath the layer's root by the kernel (openat2), and
- * the last component is never followed. libarchive is used twice, one reader on top of the other:
- * the lower one only inflates, so that the bytes of the tar can be hashed on their way to the upper
- * one, which knows the formats. Nothing is read twice. */
+ * the last component is never followed. The bytes are inflated (inflate.c), hashed on their way,
+ * and given to libarchive, which knows the formats. Nothing is read twice. */
 #include "image/unpack.h"
 
 #include "base/fs.h"
@@ -23,10 +22,8 @@ static void unpack_done(struct unpack *u)
 {
 	if (u->tar)
 		archive_read_free(u->tar);
-	if (u->inflate)
-		archive_read_free(u->inflate);
+	image__inflate_free(u->inflate);
 	hash_free(u->hash);
-	free(u->buf);
 	err_done(&u->fault);
 	free(u->parent_path);
 	fd_close(u->parent_fd);
@@ -37,36 +34,16 @@ static void unpack_done(struct unpack *u)
 
 /* --- the stream --- */
 
-static la_ssize_t read_source(struct archive *a, void *data, const void **ret)
-{
-	struct unpack *u = data;
-	ssize_t n = u->source->read(u->source->data, u->buf, IMAGE_COPY_CHUNK, &u->fault);
-
-	if (n < 0)
-		archive_set_error(a, (int)-n, "read error");
-	*ret = u->buf;
-	return n < 0 ? -1 : n;
-}
-
 static la_ssize_t read_inflated(struct archive *a, void *data, const void **ret)
 {
 	struct unpack *u = data;
-	size_t len = 0;
-	la_int64_t offset;
-	int r;
+	ssize_t len = image__inflate_read(u->inflate, ret, &u->fault);
 
-	do
-		r = archive_read_data_block(u->inflate, ret, &len, &offset);
-	while ((r == ARCHIVE_OK || r == ARCHIVE_WARN) && len == 0);
-	if (r == ARCHIVE_EOF)
-		return 0;
-	if (r < ARCHIVE_WARN) {
-		archive_set_error(a, archive_errno(u->inflate), "%s",
-				  archive_error_string(u->inflate));
-		return -1;
-	}
-	hash_add(u->hash, *ret, len);
-	u->stream += len;
+	(void)a; /* what is wrong is in u->fault */
+	if (len <= 0)
+		return len;
+	hash_add(u->hash, *ret, (size_t)len);
+	u->stream += (uint64_t)len;
 	if (u->stream > u->max_bytes) {
 		err_input(&u->fault, "more than %llu bytes", (unsigned long long)u->max_bytes);
 		return -1;
@@ -76,7 +53,7 @@ static la_ssize_t read_inflated(struct archive *a, void *data, const void **ret)
 			  UNPACK_HEADER_MAX);
 		return -1;
 	}
-	return (la_ssize_t)len;
+	return len;
 }
 
 /* What libarchive or one of our callbacks says about a failure. */
@@ -92,28 +69,16 @@ int image__unpack_failed(struct unpack *u, struct archive *a, struct err *err)
 
 static int open_stream(struct unpack *u, struct err *err)
 {
-	struct archive_entry *ignored;
-	int r;
+	int r = image__inflate_open(u->source, &u->inflate, err);
 
-	u->inflate = archive_read_new();
+	if (r < 0)
+		return r;
 	u->tar = archive_read_new();
-	if (!u->inflate || !u->tar)
+	if (!u->tar)
 		return err_new(err, ERR_INTERNAL, ENOMEM, "no memory for an archive reader");
-	/* By name: "all" would include filters that run other programs. */
-	archive_read_support_filter_gzip(u->inflate);
-	archive_read_support_filter_zstd(u->inflate);
-	archive_read_support_filter_bzip2(u->inflate);
-	archive_read_support_filter_xz(u->inflate);
-	archive_read_support_format_raw(u->inflate);
-	archive_read_support_format_empty(u->inflate);
 	archive_read_support_format_tar(u->tar);
 	archive_read_support_format_gnutar(u->tar);
 	archive_read_support_format_empty(u->tar);
-	if (archive_read_open(u->inflate, u, NULL, read_source, NULL) < ARCHIVE_WARN)
-		return image__unpack_failed(u, u->inflate, err);
-	r = archive_read_next_header(u->inflate, &ignored);
-	if (r < ARCHIVE_WARN)
-		return image__unpack_failed(u, u->inflate, err);
 	if (archive_read_open(u->tar, u, NULL, read_inflated, NULL) < ARCHIVE_WARN)
 		return image__unpack_failed(u, u->tar, err);
 	return 0;
@@ -131,10 +96,7 @@ static int drain(struct unpack *u, struct err *err)
 	} while (n > 0);
 	if (n < 0)
 		return image__unpack_failed(u, u->tar, err);
-	do
-		n = u->source->read(u->source->data, u->buf, IMAGE_COPY_CHUNK, &u->fault);
-	while (n > 0);
-	return n < 0 ? err_move(err, &u->fault) : 0;
+	return image__inflate_drain(u->inflate, err);
 }
 
 static void set_dir_times(struct unpack *u)
@@ -197,7 +159,6 @@ int image__unpack(struct image_store *store, int root, const struct unpack_sourc
 		.source = source,
 		.root = root,
 		.hash = hash_new(),
-		.buf = xmalloc(IMAGE_COPY_CHUNK),
 		.parent_fd = FD_NONE,
 		.max_entries = limits && limits->entries ? limits->entries : UNPACK_ENTRIES,
 		.max_bytes = limits && limits->bytes ? limits->bytes : UNPACK_BYTES,

@@ -3,6 +3,7 @@
 #ifndef STAVE_IMAGE_UNPACK_H
 #define STAVE_IMAGE_UNPACK_H
 
+#include "image/inflate.h"
 #include "image/store.h"
 
 #include <archive.h>
@@ -21,9 +22,9 @@ struct unpack {
 	struct image_store *store;
 	const struct unpack_source *source;
 	int root;
-	struct archive *inflate, *tar;
+	struct inflate *inflate;
+	struct archive *tar;
 	struct hash *hash;
-	char *buf;
 	struct err fault; /* of a callback, which can only tell libarchive that there was one */
 	uint64_t max_entries, max_bytes;
 	uint64_t entries, size, stream, header_start, space_bytes;
