@@ -93,6 +93,10 @@ int runtime__init_start(struct launch *l, struct err *err)
 		return 0;
 	}
 	proc_title("init %s", l->spec->name ? l->spec->name : l->spec->id);
+	/* As the program's own: /proc/1/limits is where people look. What fails here fails there,
+	 * and is told. */
+	cleanup_err struct err told = ERR_INIT;
+	(void)runtime__limits_set(l, &told);
 	/* The program's pipes and terminal are to end when the program closes them. */
 	sys_close_range(0, ~0u, 0);
 	shed_heap();

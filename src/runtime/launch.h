@@ -157,6 +157,7 @@ int runtime__stdio_set(struct launch *l, struct err *err);	/* console.c */
 int runtime__init_start(struct launch *l, struct err *err);	/* init.c */
 int runtime__user_find(struct launch *l, struct err *err); /* user.c: fills uid, gid, groups, env */
 int runtime__security_set(struct launch *l, struct err *err); /* security.c */
+int runtime__limits_set(const struct launch *l, struct err *err);
 
 /* Docker's default nodes and links in the container's own /dev, unless they are made already, and
  * the console (devices.c). */

@@ -66,7 +66,7 @@ static int load_filter(const struct launch *l, struct err *err)
 	return 0;
 }
 
-static int set_limits(const struct launch *l, struct err *err)
+int runtime__limits_set(const struct launch *l, struct err *err)
 {
 	vec_each(r, &l->process->rlimits) {
 		struct rlimit value = { .rlim_cur = r->soft, .rlim_max = r->hard };
@@ -82,7 +82,7 @@ int runtime__security_set(struct launch *l, struct err *err)
 	uint64_t have, keep;
 	int r;
 
-	if ((r = set_limits(l, err)) < 0)
+	if ((r = runtime__limits_set(l, err)) < 0)
 		return r;
 	if ((r = get_caps(&have, err)) < 0)
 		return r;
