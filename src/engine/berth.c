@@ -76,10 +76,23 @@ static int join_stranger(struct berth *berth, const char *name, struct spec *spe
 	return 0;
 }
 
+/* Chains of one that shares another's, that shares a third's, end; the plan refuses circles, and
+ * this bound those of records that were changed by hand. */
+enum { JOINS_MAX = 32 };
+
+static bool joins(const char *mode)
+{
+	return mode && (str_starts(mode, "service:") || str_starts(mode, "container:"));
+}
+
 static int join(struct berth *berth, const char *mode, struct spec *spec,
 		struct runtime_namespaces *ret, struct err *err)
 {
 	struct life *life = supervisor_life_by_mode(berth->s, mode);
+	for (int i = 0; i < JOINS_MAX && life && joins(life->c->network_mode); i++) {
+		mode = life->c->network_mode;
+		life = supervisor_life_by_mode(berth->s, mode);
+	}
 	struct berth *at = life ? life->berth : berth;
 	if (!life && str_starts(mode, "container:")) {
 		int r = join_stranger(berth, mode + strlen("container:"), spec, err);
@@ -219,7 +232,7 @@ int berth_open(struct berth *berth, struct life *life, struct spec *spec,
 {
 	struct container *c = life->c;
 	const char *mode = c->network_mode ? c->network_mode : "";
-	if (str_starts(mode, "service:") || str_starts(mode, "container:"))
+	if (joins(mode))
 		return join(berth, mode, spec, ret, err);
 	bool net = !str_eq(mode, "host");
 	int r = make_namespaces(berth, spec, net, err);
@@ -250,8 +263,7 @@ void berth_adopt(struct berth *berth, struct life *life)
 	struct supervisor *s = berth->s;
 	const struct container *c = life->c;
 	const char *mode = c->network_mode ? c->network_mode : "";
-	bool joined = str_starts(mode, "service:") || str_starts(mode, "container:");
-	if (joined || str_eq(mode, "host"))
+	if (joins(mode) || str_eq(mode, "host"))
 		return;
 	cleanup_spec struct spec spec = { 0 };
 	cleanup_err struct err err = ERR_INIT;

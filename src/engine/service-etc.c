@@ -1,11 +1,12 @@
 /* /etc/hosts, /etc/hostname and /etc/resolv.conf of a container, as they are at a start. */
 #include "base/fs.h"
 #include "engine/service-spec.h"
+#include "engine/supervisor.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
 
-enum { HOST_FILE_MAX = 1 << 20 };
+enum { HOST_FILE_MAX = 1 << 20, SHARES_MAX = 32 };
 
 /* Appends a file of the host. One that is missing is empty. */
 static int append_file(struct str *out, const char *path, struct err *err)
@@ -43,15 +44,12 @@ static bool gateway_of(const struct project *project, const struct container_net
 	return inet_ntop(AF_INET, &address, buf, INET_ADDRSTRLEN) != NULL;
 }
 
-/* The network whose gateway is the default route, by the same rule as the attaching. */
+/* The network whose gateway is the default route. */
 static const struct container_network *default_network(const struct container *c)
 {
-	const struct container_network *best = NULL;
-	vec_each(n, &c->networks) {
-		if (n->address.ipv4[0] && (!best || n->gw_priority > best->gw_priority))
-			best = n;
-	}
-	return best;
+	const struct container_network *n =
+		c->networks.n ? &c->networks.v[berth_default_network(c)] : NULL;
+	return n && n->address.ipv4[0] ? n : NULL;
 }
 
 static void add_extra_hosts(struct str *hosts, const struct project *project,
@@ -252,6 +250,7 @@ int service_fill_etc(const struct engine_paths *paths, const struct project *pro
 		     const struct container *c, struct spec *spec, struct err *err)
 {
 	cleanup(container_free_cleanup) struct container *other = NULL;
+	const char *own_project = c->project;
 	struct spec_file *hosts = find_file(spec, SERVICE_HOSTS),
 			 *resolv_conf = find_file(spec, SERVICE_RESOLV_CONF),
 			 *hostname = find_file(spec, SERVICE_HOSTNAME);
@@ -259,15 +258,19 @@ int service_fill_etc(const struct engine_paths *paths, const struct project *pro
 	if (hostname)
 		fill_hostname(hostname, c);
 	/* Who shares another's network shares what is said about it. */
-	if (c->network_mode && (str_starts(c->network_mode, "service:") ||
-				str_starts(c->network_mode, "container:"))) {
-		r = service_reference(paths, c->project, c->network_mode, &other, err);
+	for (int i = 0;
+	     i < SHARES_MAX && c->network_mode &&
+	     (str_starts(c->network_mode, "service:") || str_starts(c->network_mode, "container:"));
+	     i++) {
+		struct container *next = NULL;
+		r = service_reference(paths, c->project, c->network_mode, &next, err);
 		if (r < 0)
 			return err_wrap(err, "service '%s': network_mode", c->service);
-		if (!str_eq(other->project, c->project))
-			project = NULL;
-		c = other;
+		container_free(other);
+		c = other = next;
 	}
+	if (!str_eq(c->project, own_project))
+		project = NULL;
 	if (hosts) {
 		cleanup_str struct str text = STR_INIT_MAX(2 * HOST_FILE_MAX);
 		r = add_hosts(&text, paths, project, c, err);

@@ -24,6 +24,26 @@ static int check_lines(const struct making *m, const char *key, const struct str
 	return r;
 }
 
+static bool is_reference(const char *mode)
+{
+	return mode && (str_starts(mode, "service:") || str_starts(mode, "container:"));
+}
+
+/* Who shares another's network bears its name, as with Docker. One that is not there is told of
+ * where the network is looked for. */
+static bool shared_name(struct making *m)
+{
+	cleanup(container_free_cleanup) struct container *other = NULL;
+	cleanup_err struct err missing = ERR_INIT;
+	const struct service *s = m->service;
+	if (s->hostname || !is_reference(s->network_mode) ||
+	    service_reference(m->x->paths, m->c->project, s->network_mode, &other, &missing) < 0)
+		return false;
+	m->c->hostname = xstrdup(other->hostname);
+	m->c->domainname = xstrdup(other->domainname);
+	return true;
+}
+
 int service__hostname(struct making *m, struct err *err)
 {
 	const struct service *s = m->service;
@@ -33,10 +53,11 @@ int service__hostname(struct making *m, struct err *err)
 		if (gethostname(host, sizeof(host) - 1) < 0)
 			return err_sys(err, errno, "gethostname");
 		c->hostname = xstrdup(host);
-	} else {
+	} else if (!shared_name(m)) {
 		c->hostname = s->hostname ? xstrdup(s->hostname) : xstrndup(c->id, SHORT_ID);
 	}
-	c->domainname = xstrdup(s->domainname);
+	if (!c->domainname)
+		c->domainname = xstrdup(s->domainname);
 	if (strlen(c->hostname) > HOST_NAME_MAX || !*c->hostname)
 		return service__bad(m, NULL, err, "hostname '%.80s' is not 1 to %d characters long",
 				    c->hostname, HOST_NAME_MAX);
@@ -331,11 +352,6 @@ int service__ports(struct making *m, struct err *err)
 }
 
 /* --- namespaces --- */
-
-static bool is_reference(const char *mode)
-{
-	return mode && (str_starts(mode, "service:") || str_starts(mode, "container:"));
-}
 
 static int set_namespace(struct making *m, const char *key, const char *mode, enum spec_ns *to,
 			 char **record, struct err *err)

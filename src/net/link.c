@@ -479,7 +479,8 @@ static void put_pair(struct netlink *nl, int netns, const struct link_pair *p, c
 	netlink__end(nl);
 }
 
-/* The inner end of an existing pair, when it leads into this namespace. */
+/* The inner end of an existing pair, when it leads into this namespace and has the name that is
+ * wanted. */
 static const struct link_seen *inner_end(struct net *net, const struct inside *in,
 					 const struct link_pair *p)
 {
@@ -488,7 +489,8 @@ static const struct link_seen *inner_end(struct net *net, const struct inside *i
 		return NULL;
 	vec_each(l, &in->links.list)
 		if (l->link == host.index && l->index == host.link && str_eq(l->kind, "veth") &&
-		    memcmp(l->mac, p->mac, MAC_SIZE) == 0)
+		    memcmp(l->mac, p->mac, MAC_SIZE) == 0 &&
+		    (!p->ifname || str_eq(l->name, p->ifname)))
 			return l;
 	return NULL;
 }
@@ -496,6 +498,11 @@ static const struct link_seen *inner_end(struct net *net, const struct inside *i
 static int make_pair(struct net *net, int netns, const struct link_pair *p, struct inside *in,
 		     int bridge, char *ret_ifname, struct err *err)
 {
+	/* A name of the user's is taken already, by itself, when the container starts again. */
+	if (p->ifname && named(in, p->ifname) && inner_end(net, in, p)) {
+		snprintf(ret_ifname, IFNAMSIZ, "%s", p->ifname);
+		return 0;
+	}
 	for (int attempt = 0;; attempt++) {
 		int results[2];
 		char ifname[IFNAMSIZ];

@@ -130,3 +130,42 @@ load helper
 		stave down -t 0
 	done
 }
+
+@test "a network shared by one that shares a third's: interfaces, names and the host's name" {
+	compose <<-'E'
+		services:
+		  first:
+		    image: test
+		    init: true
+		    hostname: gate
+		    command: sh -c 'mkdir -p /var/www; hostname >/var/www/name; exec httpd -f -p 80 -h /var/www'
+		    networks:
+		      n: {interface_name: lan0, mac_address: "02:00:00:00:00:77", gw_priority: 1}
+		      o: {aliases: [other-name]}
+		  second: {image: test, init: true, network_mode: "service:first", command: sleep 10000}
+		  third: {image: test, init: true, network_mode: "service:second", command: sleep 10000}
+		  peer: {image: test, init: true, command: sleep 10000, networks: [o]}
+		networks:
+		  n: {attachable: true, driver_opts: {com.docker.network.bridge.name: mybr0, com.docker.network.driver.mtu: "1400"}}
+		  o: {ipam: {driver: default, config: [{subnet: 10.99.0.0/16, ip_range: 10.99.5.0/24, gateway: 10.99.0.254, aux_addresses: {r: 10.99.5.1}}]}}
+	E
+	stave up -d
+	for s in second third; do
+		[ "$(stave exec -T $s hostname)" = gate ]
+		stave exec -T $s ip -o link show lan0 | grep -q 'mtu 1400.*02:00:00:00:00:77'
+		wait_until 20 stave exec -T $s wget -q -O- http://127.0.0.1/name
+		stave exec -T $s nslookup peer | grep -q 'Address.*10\.99\.5\.'
+		stave exec -T $s grep -q 'gate$' /etc/hosts
+	done
+	stave exec -T third ip route | grep -q 'default.*lan0'
+	[ "$(stave exec -T peer wget -q -O- http://other-name/name)" = gate ]
+	outside ip link show mybr0 >/dev/null
+	stave restart -t 0 first
+	wait_until 20 stave exec -T third wget -q -O- http://127.0.0.1/name
+	# Another name for the interface is another interface, in the same slot.
+	sed -i 's/lan0/lan1/' compose.yaml
+	stave up -d
+	stave exec -T third ip -o link show lan1 | grep -q 'mtu 1400'
+	! stave exec -T first ip link show lan0 || false
+	stave down -t 0
+}
