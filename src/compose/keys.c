@@ -142,8 +142,8 @@ static const struct key watch_keys[] = {
 	  OUT_STRING },
 	{ "target", &string, OUT_STRING },
 	{ "exec", &hook, OUT_OBJECT, .flags = KEY_ALWAYS },
-	{ "include", &string_or_list, OUT_STRINGS },
-	{ "ignore", &string_or_list, OUT_STRINGS },
+	{ "include", &string_or_list, OUT_STRINGS, .canon = CANON_STRING_LIST },
+	{ "ignore", &string_or_list, OUT_STRINGS, .canon = CANON_STRING_LIST },
 	{ "initial_sync", &strict_boolean, OUT_BOOL },
 	{ NULL },
 };
@@ -174,7 +174,7 @@ static const struct shape device_request = { .kinds = K_MAP,
 					     .required = LIST("capabilities") };
 static const struct shape device_requests = { .kinds = K_LIST, .items = &device_request };
 static const struct key generic_spec_keys[] = {
-	{ "kind", &string, OUT_STRING },
+	{ "kind", &string, OUT_STRING, .flags = KEY_ALWAYS },
 	{ "value", &number, OUT_INT, .flags = KEY_ALWAYS },
 	{ NULL },
 };
@@ -331,7 +331,9 @@ static const struct key provider_keys[] = {
 static const struct shape provider = {
 	.kinds = K_MAP, .flags = SHAPE_X, .keys = provider_keys, .required = LIST("type")
 };
-static const struct shape gpu = { .kinds = K_MAP, .flags = SHAPE_X, .keys = device_request_keys };
+static const struct shape gpu = { .kinds = K_MAP,
+				  .flags = SHAPE_OPEN,
+				  .keys = device_request_keys };
 static const struct shape gpus = { .kinds = K_STR | K_LIST, .items = &gpu, .words = LIST("all") };
 static const struct key health_keys[] = {
 	{ "test", &(const struct shape){ .kinds = K_STR | K_LIST, .items = &string }, OUT_TEST,
@@ -392,7 +394,8 @@ static const struct key port_keys[] = {
 };
 static const struct shape port = { .kinds = K_NUM | K_STR | K_MAP,
 				   .flags = SHAPE_X,
-				   .keys = port_keys };
+				   .keys = port_keys,
+				   .required = LIST("target") };
 static const struct shape ports = { .kinds = K_LIST, .flags = SHAPE_UNIQUE, .items = &port };
 
 /* volumes: of a service */
@@ -577,8 +580,12 @@ static const struct key external_keys[] = {
 	{ NULL },
 };
 static const struct shape external = { .kinds = K_BOOL | K_STR | K_MAP,
-				       .flags = SHAPE_OPEN,
+				       .flags = SHAPE_X,
 				       .keys = external_keys };
+/* That of a secret or config, which Docker Compose checks less. */
+static const struct shape external_file = { .kinds = K_BOOL | K_STR | K_MAP,
+					    .flags = SHAPE_OPEN,
+					    .keys = external_keys };
 static const struct shape addresses = { .kinds = K_MAP, .each = &string };
 static const struct key ipam_config_keys[] = {
 	{ "subnet", &string, OUT_STRING },
@@ -630,7 +637,7 @@ static const struct key resource_file_keys[] = {
 	{ "file", &string, OUT_STRING, .path = PATH_HOST },
 	{ "environment", &string, OUT_STRING },
 	{ "content", &string, OUT_STRING },
-	{ "external", &external, OUT_BOOL, .cast = CAST_BOOL },
+	{ "external", &external_file, OUT_BOOL, .cast = CAST_BOOL },
 	{ "labels", &list_or_map, OUT_LABELS },
 	{ "driver", &string, OUT_STRING },
 	{ "driver_opts", &options_map, OUT_LABELS },
@@ -643,7 +650,7 @@ static const struct key config_file_keys[] = {
 	{ "file", &string, OUT_STRING, .path = PATH_HOST },
 	{ "environment", &string, OUT_STRING },
 	{ "content", &string, OUT_STRING },
-	{ "external", &external, OUT_BOOL, .cast = CAST_BOOL },
+	{ "external", &external_file, OUT_BOOL, .cast = CAST_BOOL },
 	{ "labels", &list_or_map, OUT_LABELS },
 	{ "template_driver", &string, OUT_STRING },
 	{ NULL },

@@ -132,7 +132,7 @@ struct key;
 enum {
 	SHAPE_X = 1u << 0,	 /* x-* keys are allowed */
 	SHAPE_UNIQUE = 1u << 1,	 /* a list without doubles */
-	SHAPE_OPEN = 1u << 2,	 /* any other key is allowed, unchecked */
+	SHAPE_OPEN = 1u << 2,	 /* any other key is allowed */
 	SHAPE_NAMES = 1u << 3,	 /* keys of `each` are [a-zA-Z0-9._-]+ */
 	SHAPE_NOT_NEG = 1u << 5, /* numbers from 0 up */
 };

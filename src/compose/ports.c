@@ -123,7 +123,7 @@ int port_parse(struct compose_model *m, const struct node *spec, struct node *ou
 	struct port_spec s = { 0 };
 	char *published, *target;
 	if (str_overflowed(&text) || text.len == 0) {
-		str_add(error, text.len ? "longer than any port" : "no port");
+		str_add(error, str_overflowed(&text) ? "longer than any port" : "no port");
 		return -1;
 	}
 	if (parse_protocol(m, copy, &s.protocol, error) < 0 ||

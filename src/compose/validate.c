@@ -150,7 +150,7 @@ static void check_node(struct check *c, const struct node *n, const struct shape
 		       const struct trail *trail)
 {
 	/* A long form that we made of a short one was looked at when it was short. */
-	if (n->made || s->flags & SHAPE_OPEN)
+	if (n->made)
 		return;
 	if (!kind_fits(n, s)) {
 		struct arena *a = c->m->arena;

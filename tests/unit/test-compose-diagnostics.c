@@ -3,11 +3,14 @@
 
 #include "compose-case.h"
 
-#define WEB "services:\n  web:\n    image: i\n"
+#define WEB	      "services:\n  web:\n    image: i\n"
+#define REPEAT_10(x)  x x x x x x x x x x
+#define REPEAT_300(x) REPEAT_10(REPEAT_10(x)) REPEAT_10(REPEAT_10(x)) REPEAT_10(REPEAT_10(x))
 
 static const struct {
 	const char *name, *text, *message, *hint; /* message: a part of it */
 	int line, column;
+	const char *other; /* what other.yml beside it holds */
 } errors[] = {
 	{ "unknown key", "services:\n  web:\n    imgae: i\n", "unknown key 'imgae' in services.web",
 	  "did you mean 'image'?", 3, 5 },
@@ -100,21 +103,109 @@ static const struct {
 	{ "scale", WEB "    scale: -1", "is out of range", NULL, 4, 5 },
 	{ "memory", WEB "    mem_limit: 100000t", "is out of range", NULL, 4, 5 },
 	{ "ulimit", WEB "    ulimits: {nofile: -5}", "is out of range", NULL, 4, 5 },
+	{ "no UTF-8", WEB "    hostname: \"a\xff\"\n", "not valid UTF-8", NULL, 4, 17 },
 	{ "NUL", WEB "    hostname: \"a\\0b\"", "a NUL character", NULL, 4, 15 },
+	{ "build ssh", WEB "    build: {context: ., ssh: [a]}", "expected name=value", NULL, 4,
+	  31 },
+	{ "device", WEB "    devices: ['a:b:c:d']", "more than two colons; use the long form", NULL,
+	  4, 15 },
+	{ "two names", WEB "networks:\n  n: {name: a, external: {name: b}}",
+	  "'name' and 'external.name' differ; keep 'name'", NULL, 5, 33 },
+	{ "two sources", WEB "secrets:\n  s: {file: a, environment: B}",
+	  "only one of file, environment can be set", NULL, 5, 3 },
+	{ "count and ids", WEB "    gpus: [{count: 1, device_ids: ['0']}]",
+	  "'count' and 'device_ids' exclude each other", NULL, 4, 12 },
+	{ "pull policy", WEB "    pull_policy: alwys",
+	  "services.web.pull_policy: 'alwys' is not a policy", NULL, 4, 18 },
+	{ "context of nobody",
+	  WEB "    build: {context: ., additional_contexts: {a: 'service:db'}}",
+	  "takes the unknown service 'db' as a build context", NULL, 4, 5 },
+	{ "context of an image",
+	  WEB "    build: {context: ., additional_contexts: {a: 'service:db'}}\n  db: {image: i}",
+	  "takes 'db' as a build context, which has no build", NULL, 4, 5 },
+	{ "two Dockerfiles",
+	  WEB "    build: {context: ., dockerfile: a, dockerfile_inline: FROM x}",
+	  "dockerfile and dockerfile_inline exclude each other", NULL, 4, 5 },
+	{ "platform", WEB "    platform: a/b\n    build: {context: ., platforms: [c/d]}",
+	  "build.platforms must have the platform 'a/b'", NULL, 4, 5 },
+	{ "build secret", WEB "    build: {context: ., secrets: [s]}",
+	  "refers to an undefined build secret 's'", NULL, 4, 5 },
+	{ "network of nobody", WEB "    network_mode: service:db",
+	  "there is no service 'db' for the network_mode of 'web'", NULL, 4, 5 },
+	{ "watch", WEB "    build: .\n    develop: {watch: [{path: a, action: sync}]}",
+	  "a watch that is no rebuild needs a target", NULL, 5, 5 },
+	{ "container names", WEB "    container_name: aa\n  db: {image: i, container_name: aa}",
+	  "both have the container_name 'aa'", NULL, 4, 5 },
+	{ "extends without a name", WEB "    extends: {file: a}",
+	  "services.web.extends needs the key 'service'", NULL, 4, 14 },
+	{ "extends from nothing", WEB "    extends: {file: other.yml, service: s}",
+	  "has no services", NULL, 4, 21, "volumes: {}\n" },
+	{ "extends text", WEB "    extends: db\n  db: text",
+	  "the service that 'web' extends must be a mapping", NULL, 5, 7 },
+	{ "a service of text", "services:\n  web: text\n",
+	  "services.web must be a mapping, not a string", NULL, 2, 3 },
+	{ "included differently", "include: [other.yml]\n" WEB,
+	  "is defined here and, differently, in 'other.yml', which is included", NULL, 3, 3,
+	  "services: {web: {image: j}}" },
+	{ "include without a path", "include: [{env_file: a}]\n" WEB,
+	  "an include needs the key 'path'", NULL, 1, 11 },
+	{ "include of a word", "include: other.yml\n" WEB, "include must be a list, not a string",
+	  NULL, 1, 1 },
+	{ "not whole", WEB "    cpu_shares: '1.5'",
+	  "services.web.cpu_shares must be a whole number", NULL, 4, 17 },
+	{ "two colons", WEB "    volumes: [':/b']", "nothing between two colons", NULL, 4, 15 },
+	{ "empty volume", WEB "    volumes: ['']", "an empty volume", NULL, 4, 15 },
+	{ "file mode", WEB "    configs: [{source: c, mode: rw}]\nconfigs: {c: {content: x}}",
+	  "must be a file mode like 0440", NULL, 4, 33 },
+	{ "bind without a source", WEB "    volumes: [{type: bind, target: /a}]",
+	  "a bind mount needs a source", NULL, 4, 15 },
+	{ "long port", WEB "    ports: ['" REPEAT_300("1") "']", "longer than any port", NULL, 4,
+	  13 },
+	{ "port without a target", WEB "    ports: ['80:']", "has no port of the container", NULL,
+	  4, 13 },
+	{ "size words", WEB "    shm_size: many", "must be a size like 512m", NULL, 4, 15 },
+	{ "duration words", WEB "    stop_grace_period: soon", "must be a duration like 1m30s",
+	  NULL, 4, 24 },
+	{ "port number", WEB "    ports: ['a']", "is not a port (0 to 65535) or a range of ports",
+	  NULL, 4, 13 },
+	{ "port words", WEB "    ports: ['1/x']", "is not a protocol: tcp, udp or sctp", NULL, 4,
+	  13 },
+	{ "long variable", WEB "    hostname: ${" REPEAT_300("A") "}",
+	  "the name of a variable is longer than 255 characters", NULL, 4, 17 },
+	{ "env_file name", WEB "    env_file: other.yml",
+	  "the name of a variable cannot contain a space", NULL, 1, 1, "A B=1\n" },
+	{ "env_file character", WEB "    env_file: other.yml",
+	  "unexpected character '%' in the name of a variable", NULL, 1, 1, "A%=1\n" },
+	{ "env_file quote", WEB "    env_file: other.yml", "a value in quotes that does not end",
+	  NULL, 2, 1, "A=1\nB='x\n" },
+	{ "env_file of an include", "include: [{path: other.yml, env_file: none.env}]\n" WEB,
+	  "cannot read the env file 'none.env'", NULL, 1, 39, "services:\n  db:\n    image: i\n" },
+	{ "extends file without the service", WEB "    extends: {file: other.yml, service: s}",
+	  "cannot extend service 'web': there is no service 's' in 'other.yml'", NULL, 4, 41,
+	  "services: {t: {image: i}}\n" },
+	{ "extended list",
+	  WEB "    extends: db\n    ports: ['80']\n  db: {image: i, ports: {a: b}}",
+	  "they cannot be merged", NULL, 5, 12 },
+	{ "merge key", WEB "    <<: text", "'<<' merges a mapping or a list of mappings", NULL, 4,
+	  5 },
+	{ "alias of itself", WEB "    labels: &a [*a]", "an alias inside of what it stands for",
+	  NULL, 4, 17 },
 };
 
 static void errors_point_at_the_line(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
-		struct case_file file = { "compose.yaml", errors[i].text };
+		struct case_file files[] = { { "compose.yaml", errors[i].text },
+					     { "other.yml", errors[i].other } };
 		struct loading l;
-		loading_begin(&l, &file, 1);
+		loading_begin(&l, files, errors[i].other ? 2 : 1);
 		loading_run(&l);
 		const struct diagnostic *d = loading_error(&l);
 		check(errors[i].name, l.r < 0 && d, "it was accepted");
 		check(errors[i].name, strstr(d->message, errors[i].message), "it says: %s",
 		      d->message);
-		check_text(errors[i].name, d->hint, errors[i].hint);
+		if (errors[i].hint)
+			check_text(errors[i].name, d->hint, errors[i].hint);
 		if (errors[i].line)
 			check(errors[i].name, d->mark.line == errors[i].line, "line %d",
 			      d->mark.line);
@@ -122,6 +213,61 @@ static void errors_point_at_the_line(void **state)
 			check(errors[i].name, d->mark.column == errors[i].column, "column %d",
 			      d->mark.column);
 		check(errors[i].name, !l.result.project, "there is a project");
+		loading_end(&l);
+	}
+}
+
+static const struct diagnostic *diagnostic_with(const struct loading *l, const char *words)
+{
+	vec_each(d, &l->result.diagnostics.items)
+		if (strstr(d->message, words))
+			return d;
+	return NULL;
+}
+
+/* What is too much of something: `begin`, then `piece` (which may name its number and the next) so
+ * many times, then `end`. */
+static void bounds_point_at_the_line(void **state)
+{
+	static const struct {
+		const char *begin, *piece, *end;
+		size_t times;
+		const char *message;
+		int line;
+	} cases[] = {
+		{ "x-a: ", "[", "", 10000, "nested more than 100 levels deep", 1 },
+		{ "x-a: [", "a,", "]\n" WEB, 50001, "a list with more than 50000 items", 1 },
+		{ "x-a:\n", "  k%zu: v\n", WEB, 50001, "a mapping with more than 50000 keys",
+		  50002 },
+		{ WEB "    hostname: ", "xxxxxxxx", "\n", 140000, "a value longer than 1 MiB", 4 },
+		{ "x-a: &a [1,1,1,1,1,1,1,1,1,1]\nx-b: [", "*a,", "]\n" WEB, 40000,
+		  "the aliases of this file expand to too many values", 2 },
+		{ "", "---\na: b\n", "", 1001, "too many documents in one file", 0 },
+		{ WEB "    labels:\n", "      k%zu: !reset a\n", "", 10001,
+		  "more than 10000 !reset and !override tags", 10005 },
+		{ "services:\n", "  s%zu: {image: i, extends: s%zu}\n", "  s250: {image: i}\n", 250,
+		  "a chain of more than 200 extends", 202 },
+		{ WEB "    hostname: \"", "${A:-", "\"\n", 20000, "invalid interpolation format",
+		  4 },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		cleanup_str struct str text = STR_INIT;
+		struct loading l;
+		str_add(&text, cases[i].begin);
+		for (size_t k = 0; k < cases[i].times; k++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+			if (strchr(cases[i].piece, '%'))
+				str_addf(&text, cases[i].piece, k, k + 1);
+			else
+				str_add(&text, cases[i].piece);
+#pragma GCC diagnostic pop
+		}
+		str_add(&text, cases[i].end);
+		loading_text(&l, str_text(&text));
+		const struct diagnostic *d = diagnostic_with(&l, cases[i].message);
+		check(cases[i].message, l.r < 0 && d, "it was accepted");
+		check(cases[i].message, d->mark.line == cases[i].line, "line %d", d->mark.line);
 		loading_end(&l);
 	}
 }
@@ -134,7 +280,7 @@ static void warnings_point_at_the_line(void **state)
 	} cases[] = {
 		{ "version", "version: '3'\n" WEB, "'version' is obsolete", 1, 1 },
 		{ "unset variable", WEB "    hostname: a$NONE\n    domainname: $NONE",
-		  "the variable 'NONE' is not set", 4, 16 },
+		  "the variable 'NONE' is not set; it stands for an empty string", 4, 16 },
 		{ "variable of an env_file", WEB "    env_file: a.env\n    hostname: $INFILE",
 		  "env_file has no part in interpolation", 5, 15 },
 		{ "health that never comes",
@@ -181,6 +327,10 @@ static void a_second_port_is_warned_about(void **state)
 	assert_int_equal(l.result.diagnostics.items.n, 1);
 	assert_string_equal(l.result.diagnostics.items.v[0].mark.file, "compose.override.yaml");
 	assert_int_equal(l.result.diagnostics.items.v[0].mark.column, 26);
+	assert_non_null(diagnostic_with(&l, "service 'web' publishes port 80/tcp a second time: an "
+					    "override adds to the ports of compose.yaml:4"));
+	assert_string_equal(l.result.diagnostics.items.v[0].hint,
+			    "to replace the ports of the earlier file, write 'ports: !override'");
 	loading_end(&l);
 }
 
@@ -218,6 +368,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(errors_point_at_the_line),
+		cmocka_unit_test(bounds_point_at_the_line),
 		cmocka_unit_test(warnings_point_at_the_line),
 		cmocka_unit_test(a_second_port_is_warned_about),
 		cmocka_unit_test(several_errors_are_reported),
