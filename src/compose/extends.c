@@ -115,6 +115,8 @@ static struct node *find_base(struct extending *x, struct scope *s, const char *
 	}
 	struct scope *from = s;
 	if (node_str(file)) {
+		if (load_refuses_remote(m, file))
+			return NULL;
 		cleanup_free char *path = path_join(s->dir, file->text);
 		from = scope_of_file(x, path, file, name);
 		if (!from)

@@ -82,6 +82,12 @@ static int include_one(struct compose_model *m, struct node *doc, const struct n
 		complain(m, include->where, "include", "an include needs the key 'path'");
 		return -1;
 	}
+	if (node_is(list, NODE_LIST)) {
+		list_each(item, list)
+			if (load_refuses_remote(m, *item))
+				return -1;
+	} else if (load_refuses_remote(m, list))
+		return -1;
 	make_absolute(&paths, set->dir);
 	cleanup_free char *dir = node_str(given) && *given->text ? path_join(set->dir, given->text)
 								 : path_dir(paths.v[0]);

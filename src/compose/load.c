@@ -130,6 +130,21 @@ static struct node *load_document(struct compose_model *m, struct node *base, st
 	return ok && m->diagnostics->errors == errors ? base : NULL;
 }
 
+bool load_refuses_remote(struct compose_model *m, const struct node *file)
+{
+	static const char *const prefixes[] = { "oci://", "https://", "http://",    "git://",
+						"ssh://", "git@",     "github.com/" };
+	for (size_t i = 0; node_str(file) && i < ARRAY_SIZE(prefixes); i++)
+		if (str_starts(file->text, prefixes[i])) {
+			diagnose(m, SEVERITY_ERROR, file->where, NULL,
+				 "fetch it first (git clone, oras pull) and name the file there",
+				 "'%s' is not on this machine: remote Compose files are not read",
+				 file->text);
+			return true;
+		}
+	return false;
+}
+
 static bool including_itself(struct compose_model *m, const struct file_set *set)
 {
 	unsigned depth = 0;

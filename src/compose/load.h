@@ -18,6 +18,9 @@ struct node *load_set(struct compose_model *m, const struct file_set *set);
 /* One file as a list of documents, the caller's to change. NULL with diagnostics. */
 struct node *load_documents(struct compose_model *m, const char *path, struct where where);
 
+/* Refuses a file that is not of this machine (git or OCI); false: it is none. */
+bool load_refuses_remote(struct compose_model *m, const struct node *file);
+
 /* extends.c: replaces every service that extends another by the two merged. `path` is the file. */
 int load_extends(struct compose_model *m, struct node *doc, const char *path,
 		 const struct file_set *set, const struct resets *resets);
