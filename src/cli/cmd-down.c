@@ -2,6 +2,7 @@
 #include "cli/apply.h"
 #include "cli/image-use.h"
 #include "cli/progress.h"
+#include "net/net.h"
 
 #include "engine/observe.h"
 
@@ -90,6 +91,25 @@ static bool has_record(struct cli *cli)
 	       strv_has(&names, cli->project_name);
 }
 
+/* A network that stayed because another project was on it. */
+static bool has_network(struct cli *cli)
+{
+	cleanup(net_free_cleanup) struct net *net = NULL;
+	cleanup_strv struct strv names = { 0 };
+	cleanup_err struct err none = ERR_INIT;
+	bool found = false;
+	if (geteuid() != 0 || net_open(cli->paths.root, cli->paths.run, &net, &none) < 0 ||
+	    net_network_list(net, &names, &none) < 0)
+		return false;
+	for (size_t i = 0; i < names.n && !found; i++) {
+		cleanup_network struct net_network network = { 0 };
+		cleanup_err struct err gone = ERR_INIT;
+		found = net_network_load(net, names.v[i], &network, &gone) == 0 &&
+			str_eq(network.config.project, cli->project_name);
+	}
+	return found;
+}
+
 static int down_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
 {
 	const struct down_args *o = options;
@@ -112,8 +132,9 @@ static int down_run(struct cli *cli, void *options, const struct strv *args, str
 		return r;
 	if (o->rmi)
 		find_images(cli, o, args, &images);
-	/* Without a record only volumes can be left. */
-	if (has_record(cli) || (o->volumes && cli->project && cli->project->volumes.n))
+	/* Without a record only volumes and networks can be left. */
+	if (has_record(cli) || (o->volumes && cli->project && cli->project->volumes.n) ||
+	    has_network(cli))
 		r = apply_goal(cli, &goal, err);
 	else if (!o->rmi)
 		cli_warn(cli, "no resource found to remove for project '%s'", cli->project_name);

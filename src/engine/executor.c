@@ -227,7 +227,9 @@ static void step_result(struct job *job, uint32_t index, int r, struct err *err)
 	if (r > 0)
 		return;
 	if (r == 0) {
-		job__event(job, step, "done", steps__word(step, true), NULL);
+		const char *word = job->steps[index].stays ? "Resource is still in use"
+							   : steps__word(step, true);
+		job__event(job, step, "done", word, NULL);
 		step_over(job, index, STEP_DONE);
 		return;
 	}

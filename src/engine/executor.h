@@ -14,6 +14,7 @@ struct step_run {
 	struct life *life;   /* of a CREATE, START or STOP; NULL when it is removed */
 	bool begun;	     /* START: the order has been given */
 	bool busy;	     /* its function is being run: what changes now is in its answer */
+	bool stays;	     /* a network that others use, and that is not removed */
 	bool made;	     /* a network or volume that was not there before */
 	bool waited;	     /* somebody waits for its health, and has been told so */
 	size_t first, count; /* its dependents, in job->dependents */

@@ -38,7 +38,16 @@ static int network_remove(struct job *job, uint32_t index, struct err *err)
 	const struct step *step = &job->plan.steps.v[index];
 	job->s->sweep_due = true; /* leases of containers that went without their slot, too */
 	int r = supervisor_sweep(job->s, err);
-	return r < 0 ? r : net_network_remove(job->s->net, step->name, err);
+	if (r == 0)
+		r = net_network_remove(job->s->net, step->name, err);
+	/* Another project is on it: it stays for that one, and goes with its `down`. */
+	if (r == -EBUSY && err->kind == ERR_CONFLICT) {
+		event_warning(job->s, "%s", err->msg);
+		job->steps[index].stays = true;
+		err_done(err);
+		return 0;
+	}
+	return r;
 }
 
 static int volume_step_create(struct job *job, uint32_t index, struct err *err)

@@ -204,8 +204,14 @@ fetch() {
 	stave up -d
 	stave -p "${PROJECT}two" -f two.yaml up -d
 	[ "$(patiently stave -p "${PROJECT}two" -f two.yaml exec -T app timeout 20 wget -q -O - http://api/name)" = api-of-one ]
+	# It stays while another project is on it.
+	run stave down -t 0
+	[ "$status" = 0 ]
+	[[ "$output" == *"Network ${PROJECT}_shared  Resource is still in use"* ]]
+	[[ "$output" == *"in use by ${PROJECT}two/app-1"* ]]
 	stave -p "${PROJECT}two" -f two.yaml down -t 0
 	stave down -t 0
+	! outside ip -o link | grep stv || false
 }
 
 @test "network_mode: none, host and another service's" {
