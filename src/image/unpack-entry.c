@@ -211,6 +211,11 @@ static int add_file(struct unpack *u, const struct entry *e, struct err *err)
 	}
 	if (fd < 0)
 		return err_sys(err, errno, "create");
+	/* Holes cost nothing here, but whoever copies or saves the image has to read them. */
+	if (size < 0 || (uint64_t)size > u->max_bytes - u->logical)
+		return err_input(err, "the files together are said to have more than %llu bytes",
+				 (unsigned long long)u->max_bytes);
+	u->logical += (uint64_t)size;
 	r = write_data(u, fd, err);
 	if (r < 0)
 		return r;

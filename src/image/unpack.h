@@ -27,6 +27,7 @@ struct unpack {
 	struct hash *hash;
 	struct err fault; /* of a callback, which can only tell libarchive that there was one */
 	uint64_t max_entries, max_bytes;
+	uint64_t logical; /* what the sizes of the files say, holes and all */
 	uint64_t entries, size, stream, header_start, space_bytes;
 	char *parent_path; /* of the directory that is open in parent_fd */
 	int parent_fd;
