@@ -1,0 +1,41 @@
+/* Writing into a root file system. Every path is found beneath the root's descriptor: its symlinks
+ * lead within the root, those that a source brings along are never followed. For copy.c and
+ * extract.c. */
+#ifndef STAVE_BUILD_WRITER_H
+#define STAVE_BUILD_WRITER_H
+
+#include "build/mode.h"
+#include "build/tree.h"
+
+struct writer {
+	int root; /* borrowed */
+	bool has_owner;
+	uid_t uid;
+	gid_t gid;			/* of everything that is made */
+	const struct mode_change *mode; /* NULL: as the source's; borrowed */
+	bool has_epoch;
+	int64_t epoch; /* every time, in seconds */
+};
+
+/* Where a path leads when its symlinks are followed within the root; it need not be there. Owned,
+ * relative, without links. */
+int writer_follow(const struct writer *w, const char *path, char **ret, struct err *err);
+/* mkdir -p of a path without links: new ones get mode 0755 and the writer's owner (else 0:0). */
+int writer_mkdirs(const struct writer *w, const char *path, struct err *err);
+/* What is at a path without links. False: nothing. */
+bool writer_stat(const struct writer *w, const char *path, struct stat *ret);
+
+/* Copies what tree_walk() finds at `path` to `target` (without links): a file or symlink to that
+ * name; of a directory what is in it, into that directory, which must be there. Directories merge,
+ * a file replaces a file; a file where a directory is, and the other way round, is an error.
+ * Keeps hard links, holes, permissions, attributes and times. */
+int writer_copy(const struct writer *w, const struct tree *tree, const char *path,
+		const struct ignore *exclude, const char *include, const char *target,
+		struct err *err);
+
+/* A name that would delete something when the layer is unpacked: ".wh.x". */
+int writer_check_name(const char *name, struct err *err);
+/* The content of `from` into the empty file `to`, holes kept, shared where the file system can. */
+int writer_content(int from, int to, uint64_t size, const char *what, struct err *err);
+
+#endif
