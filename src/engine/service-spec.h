@@ -41,8 +41,8 @@ int service_container(const struct service_context *context, struct container **
 int service_update(const struct service_context *context, struct container *c, struct spec *spec,
 		   struct err *err);
 
-#define SERVICE_HOSTS "/etc/hosts"
-#define SERVICE_HOSTNAME "/etc/hostname"
+#define SERVICE_HOSTS	    "/etc/hosts"
+#define SERVICE_HOSTNAME    "/etc/hostname"
 #define SERVICE_RESOLV_CONF "/etc/resolv.conf"
 /* Fills the spec's own files with these targets: at each start, when addresses are known. They are
  * not stored. */
