@@ -70,7 +70,11 @@ char *source_line(const char *text, size_t len, uint32_t line)
 
 const char *nearest_word(const char *word, const char *const *names)
 {
-	size_t limit = strlen(word) <= 3 ? 1 : strlen(word) <= 6 ? 2 : 3, best = limit + 1;
+	size_t limit = strlen(word) < 2	   ? 0
+		       : strlen(word) <= 3 ? 1
+		       : strlen(word) <= 6 ? 2
+					   : 3,
+	       best = limit + 1;
 	const char *found = NULL;
 
 	for (; *names; names++) {
