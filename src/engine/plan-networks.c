@@ -103,13 +103,18 @@ static void network_step(struct planner *p, const struct project_network *n)
 	map_set(&p->network_steps, n->key, (void *)(uintptr_t)(made + 1));
 }
 
+static bool on_bridge(const struct service *s)
+{
+	return str_eq(s->network_mode, "bridge") || str_eq(s->network_mode, "default");
+}
+
 /* What services with network_mode: bridge share. It is no key of the file; "" stands for it here.
  */
 static void bridge_step(struct planner *p)
 {
 	bool used = false;
 	vec_each(e, &p->entries)
-		used |= e->selected && e->service && str_eq(e->service->network_mode, "bridge");
+		used |= e->selected && e->service && on_bridge(e->service);
 	cleanup_free char *name = xasprintf("%s_bridge", p->project->name);
 	if (!used || map_has(&p->networks, name))
 		return;
@@ -167,7 +172,7 @@ static void after_key(struct planner *p, uint32_t step, const struct map *steps,
 
 void plan__after_networks_and_volumes(struct planner *p, const struct plan_entry *e, uint32_t step)
 {
-	if (str_eq(e->service->network_mode, "bridge"))
+	if (on_bridge(e->service))
 		after_key(p, step, &p->network_steps, "");
 	vec_each(n, &e->service->networks)
 		after_key(p, step, &p->network_steps, n->network);

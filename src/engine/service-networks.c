@@ -29,6 +29,18 @@ static bool is_reference(const char *mode)
 	return mode && (str_starts(mode, "service:") || str_starts(mode, "container:"));
 }
 
+static bool is_bridge(const char *mode)
+{
+	return str_eq(mode, "bridge") || str_eq(mode, "default");
+}
+
+/* network_mode: a network of the machine by its name, beside the words. */
+static bool has_networks(const struct service *s)
+{
+	const char *mode = s->network_mode;
+	return !is_reference(mode) && !str_eq(mode, "host") && !str_eq(mode, "none");
+}
+
 /* Who shares another's network bears its name, as with Docker. One that is not there is told of
  * where the network is looked for. */
 static bool shared_name(struct making *m)
@@ -58,6 +70,8 @@ int service__hostname(struct making *m, struct err *err)
 	}
 	if (!c->domainname)
 		c->domainname = xstrdup(s->domainname);
+	if (strspn(c->hostname, ".") == strlen(c->hostname) && *c->hostname)
+		return service__bad(m, NULL, err, "hostname '%s' has only dots", c->hostname);
 	if (strlen(c->hostname) > HOST_NAME_MAX || !*c->hostname)
 		return service__bad(m, NULL, err, "hostname '%.80s' is not 1 to %d characters long",
 				    c->hostname, HOST_NAME_MAX);
@@ -193,13 +207,17 @@ int service__networks(struct making *m, struct err *err)
 	const char *mode = m->service->network_mode;
 	int r = 0;
 	m->c->serves_names = serves_names(m);
-	if (mode && !str_eq(mode, "bridge")) {
+	if (mode && !has_networks(m->service)) {
 		m->c->network_mode = xstrdup(mode);
 		return 0;
 	}
 	if (mode) {
 		struct container_network *to = vec_add(&m->c->networks);
-		to->network = xasprintf("%s_bridge", m->c->project);
+		to->network =
+			is_bridge(mode) ? xasprintf("%s_bridge", m->c->project) : xstrdup(mode);
+		if (m->service->place.file)
+			to->place =
+				xasprintf("%s:%d", m->service->place.file, m->service->place.line);
 		add_aliases(m, NULL, to);
 		return 0;
 	}
@@ -338,7 +356,7 @@ int service__ports(struct making *m, struct err *err)
 {
 	int r = 0;
 	vec_done(&m->c->ports);
-	if (m->service->network_mode && !str_eq(m->service->network_mode, "bridge"))
+	if (!has_networks(m->service))
 		return 0; /* as Docker: nothing to forward to */
 	if (!m->oneoff || m->oneoff->service_ports) {
 		vec_each(p, &m->service->ports) {
@@ -388,6 +406,8 @@ int service__namespaces(struct making *m, struct err *err)
 	const struct service *s = m->service;
 	struct container *c = m->c;
 	char *none = NULL;
+	if (!str_empty(s->uts) && !str_eq(s->uts, "host"))
+		return service__bad(m, NULL, err, "uts: '%s' is not known", s->uts);
 	int r = set_namespace(m, "pid", s->pid, &m->spec->pid, &c->pid_mode, err);
 	if (r == 0)
 		r = set_namespace(m, "ipc", s->ipc, &m->spec->ipc, &c->ipc_mode, err);

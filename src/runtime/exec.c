@@ -82,6 +82,8 @@ static int prepare(struct launch *l, struct enter *e, const struct spec *spec,
 	e->cgroup = *cgroup;
 	e->rlimits.v = exec->process->rlimits.v;
 	e->rlimits.n = exec->process->rlimits.n;
+	e->has_oom_score_adj = exec->process->has_oom_score_adj;
+	e->oom_score_adj = exec->process->oom_score_adj;
 	for (int i = 0; l->user_ns && i < 3; i++)
 		runtime__stdio_give(exec->stdio[i], l->uid_base, l->uid_base);
 	return runtime__seccomp_load(spec, l->caps, &l->seccomp, err);

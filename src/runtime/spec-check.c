@@ -38,6 +38,8 @@ static int check_names(const struct spec *s, struct err *err)
 			return err_input(err, "the %s is longer than %zu characters", rows[i].what,
 					 rows[i].max);
 	}
+	if (!str_empty(s->hostname) && strspn(s->hostname, ".") == strlen(s->hostname))
+		return err_input(err, "'%s' cannot be a host name: it has only dots", s->hostname);
 	if (s->project &&
 	    (strchr(s->project, '/') || strspn(s->project, ".") == strlen(s->project)))
 		return err_input(err, "'%s' cannot be a project's name", s->project);

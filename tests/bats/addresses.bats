@@ -56,6 +56,19 @@ load helper
 	stave down -t 0
 }
 
+@test "network_mode with the name of another project's network" {
+	compose <<-'E'
+		services:
+		  a: {image: test, init: true, command: sleep 1000, network_mode: lender_default}
+	E
+	echo 'services: {b: {image: test, init: true, command: sleep 1000}}' >lender.yaml
+	stave -p lender -f lender.yaml up -d
+	stave up -d
+	stave exec -T a nslookup b | grep -q 'Address.*10\.'
+	stave down -t 0
+	stave -p lender -f lender.yaml down -t 0
+}
+
 @test "one subnet, two projects: the second is told who has it" {
 	compose <<-'E'
 		services: {a: {image: test, init: true, command: sleep 1000}}

@@ -19,7 +19,7 @@ setup_more() {
 		  ipca: {<<: *b, ipc: shareable}
 		  ipcb: {<<: *b, ipc: "service:ipca", networks: [other]}
 		  ro: {<<: *b, read_only: true, tmpfs: ["/run:size=1m,mode=700,uid=1000,gid=50", "/x:noexec,size=64k", "/y:exec,suid"]}
-		  shm: {<<: *b, shm_size: 8m}
+		  shm: {<<: *b, shm_size: 8m, oom_score_adj: 500}
 		  sysctl: {<<: *b, sysctls: {net.core.somaxconn: 333, kernel.msgmax: 9000}}
 		  limits: {<<: *b, ulimits: {nofile: {soft: 10, hard: 20}, nproc: 50, core: 0}}
 		  dev: {<<: *b, devices: ["/dev/null:/dev/mynull:r", "/dev/zero:/dev/deep/zero"]}
@@ -88,6 +88,7 @@ in_() {
 	[ "$(in_ sysctl cat /proc/sys/net/core/somaxconn)" = 333 ]
 	[ "$(in_ sysctl cat /proc/sys/kernel/msgmax)" = 9000 ]
 	[ "$(in_ limits sh -c 'ulimit -n; ulimit -Hn; ulimit -u; ulimit -c' | tr '\n' ' ')" = "10 20 50 0 " ]
+	[ "$(in_ shm cat /proc/self/oom_score_adj /proc/2/oom_score_adj | tr '\n' ' ')" = "500 500 " ]
 	in_ limits sh -c 'grep "open files" /proc/2/limits' | grep -q '10 *20 '
 }
 
@@ -124,6 +125,9 @@ in_() {
 		ipc: nonsense|nonsense
 		pid: service:nobody|nobody
 		ulimits: {nonsense: 5}|nonsense
+		network_mode: nonsense|compose.yaml:2: network 'nonsense'
+		uts: nonsense|nonsense
+		hostname: "..."|only dots
 	E
 }
 
