@@ -224,13 +224,19 @@ static int read_statement(struct scan *s)
 	return r < 0 ? r : put(s, name, value, line);
 }
 
+/* The byte order mark that some editors write first. */
+static void skip_mark(const char **text, size_t *len)
+{
+	if (*len >= 3 && memcmp(*text, "\xef\xbb\xbf", 3) == 0) {
+		*text += 3;
+		*len -= 3;
+	}
+}
+
 int dotenv_parse(struct dotenv *d, const char *text, size_t len, uint32_t *ret_line,
 		 struct err *err)
 {
-	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
-		text += 3;
-		len -= 3;
-	}
+	skip_mark(&text, &len);
 	struct scan s = { .d = d, .p = text, .end = text + len, .line = 1, .err = err };
 	while (next_statement(&s)) {
 		int r = read_statement(&s);
@@ -245,6 +251,7 @@ int dotenv_parse(struct dotenv *d, const char *text, size_t len, uint32_t *ret_l
 int dotenv_parse_raw(struct dotenv *d, const char *text, size_t len, uint32_t *ret_line,
 		     struct err *err)
 {
+	skip_mark(&text, &len);
 	struct scan s = { .d = d, .p = text, .end = text + len, .line = 1, .err = err };
 	for (; s.p < s.end; s.p++, s.line++) {
 		const char *start = s.p;
@@ -256,6 +263,12 @@ int dotenv_parse_raw(struct dotenv *d, const char *text, size_t len, uint32_t *r
 			continue;
 		const char *equals = memchr(start, '=', stop - start);
 		const char *name = arena_strndup(d->arena, start, (equals ? equals : stop) - start);
+		if (!*name || name[strcspn(name, " \t")]) {
+			*ret_line = s.line;
+			return err_input(err,
+					 *name ? "the name of a variable cannot contain a space"
+					       : "a value without the name of a variable");
+		}
 		const char *value = equals ? arena_strndup(d->arena, equals + 1, stop - equals - 1)
 				    : d->lookup ? d->lookup(d->data, name)
 						: NULL;

@@ -166,6 +166,12 @@ static int expand(struct expansion *x, const char *p, const char *end)
 			p = dollar + 2;
 			continue;
 		}
+		/* One that begins nothing stands for itself, as in "$1" and "5 $". */
+		if (dollar + 1 == end || (dollar[1] != '{' && !name_start(dollar[1]))) {
+			str_addc(x->out, '$');
+			p = dollar + 1;
+			continue;
+		}
 		struct template_use use;
 		p = parse_use(dollar, end, x->start, &use);
 		if (!p) {

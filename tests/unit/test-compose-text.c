@@ -41,14 +41,14 @@ static void templates_expand(void **state)
 		{ "${A:-$}", "a", 0 },
 		{ "${NONE:?}", NULL, 2 },
 		{ "${E:?m}", NULL, 2 },
-		{ "$", NULL, 0 },
-		{ "a$", NULL, 1 },
-		{ "$1", NULL, 0 },
+		{ "$", "$", 0 },
+		{ "a$", "a$", 0 },
+		{ "$1", "$1", 0 },
 		{ "${}", NULL, 0 },
 		{ "${A", NULL, 0 },
 		{ "x${A:}", NULL, 1 },
 		{ "${A!x}", NULL, 0 },
-		{ "$(x)", NULL, 0 },
+		{ "$(x)", "$(x)", 0 },
 		{ "${NONE:-a\nb}", NULL, 0 },
 	};
 	struct template_hooks hooks = { .lookup = lookup };
