@@ -6,6 +6,7 @@
 #include "compose/compose.h"
 #include "engine/keeper-protocol.h"
 #include "engine/protocol.h"
+#include "runtime/runtime.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -131,7 +132,10 @@ static void keeper_child(int run_dir, int ready, const char *project, char *cons
 	if (chdir("/") < 0)
 		_exit(127);
 	reset_signals();
-	char *const argv[] = { (char *)"stave", (char *)"keeper", (char *)project, NULL };
+	char *argv[] = { (char *)"stave", (char *)"keeper", (char *)project, NULL };
+	cleanup_err struct err ignored = ERR_INIT;
+	environ = (char **)env;
+	(void)runtime_protect(argv, &ignored); /* what is wrong, the keeper will say */
 	execve("/proc/self/exe", argv, env);
 	_exit(127);
 }

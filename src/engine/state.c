@@ -115,15 +115,27 @@ static void correct_state(struct container *c)
 	c->health_state = HEALTH_NONE;
 }
 
-/* -ENOENT (ERR_NOT_FOUND) when there is no record. */
-static int load_container(const char *dir, bool as_recorded, struct container **ret,
-			  struct err *err)
+/* Whether the record may be that of a container of the service: looked at as text, because parsing
+ * is most of what reading one costs. Keys are written without spaces, names need no escapes. */
+static bool may_be_of(const struct container_file *f, const char *service)
+{
+	cleanup_free char *want = xasprintf("\"service\":\"%s\"", service);
+	return memmem(f->record.text, f->record.len, want, strlen(want)) != NULL;
+}
+
+/* -ENOENT (ERR_NOT_FOUND) when there is no record, or it is not one of the service's (NULL: of
+ * any).
+ */
+static int load_container(const char *dir, const char *service, bool as_recorded,
+			  struct container **ret, struct err *err)
 {
 	cleanup(container_free_cleanup) struct container *c = new0(struct container);
 	cleanup(container_file_done) struct container_file f = { 0 };
 	cleanup_json json_t *record = NULL, *state = NULL;
 
 	int r = container_file__read(dir, &f, err);
+	if (r == 0 && service && !may_be_of(&f, service))
+		r = -ENOENT;
 	if (r == 0)
 		r = container_file__parse(&f, f.record, &record, err);
 	if (r == 0)
@@ -136,6 +148,8 @@ static int load_container(const char *dir, bool as_recorded, struct container **
 		return r;
 	if (!c->project || !c->service || !c->slot || !c->name || strlen(c->id) != SPEC_ID_LEN)
 		return err_input(err, "%s: not a whole record; remove its directory", f.path);
+	if (service && !str_eq(c->service, service))
+		return -ENOENT;
 	c->changes = f.changes;
 	if (!as_recorded)
 		correct_state(c);
@@ -153,8 +167,9 @@ static int compare_containers(const void *a, const void *b)
 	return order ? order : strcmp(x->name, y->name);
 }
 
-static int load_containers(const struct engine_paths *paths, const char *project, bool as_recorded,
-			   struct containers *ret, struct err *err)
+static int load_containers(const struct engine_paths *paths, const char *project,
+			   const char *service, bool as_recorded, struct containers *ret,
+			   struct err *err)
 {
 	cleanup_containers struct containers list = { 0 };
 	cleanup_strv struct strv ids = { 0 };
@@ -171,7 +186,7 @@ static int load_containers(const struct engine_paths *paths, const char *project
 	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
 		cleanup_free char *path = xasprintf("%s/%s", dir, ids.v[i]);
 		struct container *c = NULL;
-		r = load_container(path, as_recorded, &c, err);
+		r = load_container(path, service, as_recorded, &c, err);
 		if (r == 0)
 			vec_push(&list.items, c);
 		if (r == -ENOENT) {
@@ -191,13 +206,19 @@ static int load_containers(const struct engine_paths *paths, const char *project
 int state_containers(const struct engine_paths *paths, const char *project, struct containers *ret,
 		     struct err *err)
 {
-	return load_containers(paths, project, false, ret, err);
+	return load_containers(paths, project, NULL, false, ret, err);
+}
+
+int state_containers_of(const struct engine_paths *paths, const char *project, const char *service,
+			struct containers *ret, struct err *err)
+{
+	return load_containers(paths, project, service, false, ret, err);
 }
 
 int state_containers_recorded(const struct engine_paths *paths, const char *project,
 			      struct containers *ret, struct err *err)
 {
-	return load_containers(paths, project, true, ret, err);
+	return load_containers(paths, project, NULL, true, ret, err);
 }
 
 /* How well a container answers to a name: 2 by its name or whole id, 1 by an id prefix. */

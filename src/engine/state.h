@@ -176,6 +176,9 @@ bool container_is_up(enum container_state state);
  * project that is not there has no containers (0). */
 int state_containers(const struct engine_paths *paths, const char *project, struct containers *ret,
 		     struct err *err);
+/* Only those of one service: a fraction of the time. */
+int state_containers_of(const struct engine_paths *paths, const char *project, const char *service,
+			struct containers *ret, struct err *err);
 /* The same as the files say, without that correction: for the supervisor, which asks the keeper how
  * they ended. */
 int state_containers_recorded(const struct engine_paths *paths, const char *project,

@@ -6,6 +6,7 @@
 #include "base/fs.h"
 
 #include <fcntl.h>
+#include <link.h>
 #include <linux/memfd.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -24,6 +25,29 @@ static int copy_all(int from, int to, off_t size)
 			return -EIO;
 	}
 	return 0;
+}
+
+/* Where what is loaded ends: symbols and debugging information behind it, three quarters of a file
+ * that was not stripped, need no copy. The whole file when it is not an ELF file of this machine.
+ */
+static off_t loaded_end(int fd, off_t size)
+{
+	ElfW(Ehdr) header;
+	off_t end = 0;
+
+	if (pread(fd, &header, sizeof(header), 0) != sizeof(header) ||
+	    memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+	    header.e_phentsize != sizeof(ElfW(Phdr)))
+		return size;
+	for (size_t i = 0; i < header.e_phnum; i++) {
+		ElfW(Phdr) segment;
+		off_t at = (off_t)(header.e_phoff + i * sizeof(segment));
+		if (pread(fd, &segment, sizeof(segment), at) != sizeof(segment))
+			return size;
+		off_t behind = (off_t)(segment.p_offset + segment.p_filesz);
+		end = segment.p_type == PT_LOAD && behind > end ? behind : end;
+	}
+	return end > 0 && end < size ? end : size;
 }
 
 /* Kernels from 6.3 on ask to say that the copy is to be executed; older ones refuse the flag. */
@@ -78,7 +102,7 @@ int runtime_protect(char **argv, struct err *err)
 	cleanup_fd int copy = make_memfd();
 	if (copy < 0 || fstat(self, &st) < 0)
 		return err_sys(err, errno, "make a sealed copy of the program");
-	if ((r = copy_all(self, copy, st.st_size)) < 0)
+	if ((r = copy_all(self, copy, loaded_end(self, st.st_size))) < 0)
 		return err_sys(err, -r, "copy the program");
 	if ((r = seal(copy)) < 0)
 		return err_sys(err, -r, "seal the copy of the program");

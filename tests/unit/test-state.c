@@ -138,6 +138,17 @@ static void lists_are_sorted_and_found_by_prefix(void **state)
 	assert_string_equal(text, "list-db-1 list-web-2 list-web-10");
 
 	static const struct {
+		const char *service;
+		size_t count;
+	} counts[] = { { "web", 2 }, { "db", 1 }, { "we", 0 } };
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+		cleanup_containers struct containers some = { 0 };
+		int r = state_containers_of(&paths, "list", counts[i].service, &some, &err);
+		check(counts[i].service, r == 0 && some.items.n == counts[i].count, "got %zu",
+		      some.items.n);
+	}
+
+	static const struct {
 		const char *project, *name, *want; /* NULL: not found */
 	} finds[] = {
 		{ "list", "list-web-2", "list-web-2" },
