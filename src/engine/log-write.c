@@ -51,11 +51,11 @@ int log_limits_parse(const json_t *logging, struct log_limits *ret, struct err *
 }
 
 /* CRI, as long as the file is new or has to be continued: opens, and ends a torn last line. */
-static int open_file(struct log_writer *w)
+static int open_file(struct log_writer *w, int flags)
 {
 	struct stat st;
 	char last = '\n';
-	w->fd = open(w->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	w->fd = open(w->path, O_RDWR | O_APPEND | O_CLOEXEC | flags, 0640);
 	if (w->fd < 0)
 		return -errno;
 	if (fstat(w->fd, &st) < 0)
@@ -75,12 +75,9 @@ int log_writer_open(const char *slot_dir, const struct log_limits *limits, struc
 	w->limits = *limits;
 	w->dir = xstrdup(slot_dir);
 	w->path = xasprintf("%s/log", slot_dir);
-	int r = fs_mkdirs(AT_FDCWD, slot_dir, 0700, err);
-	if (r < 0)
-		return r;
 	if (!limits->none) {
-		r = open_file(w);
-		if (r < 0)
+		int r = open_file(w, 0);
+		if (r < 0 && r != -ENOENT)
 			return err_sys(err, -r, "open '%s'", w->path);
 	}
 	*ret = ptr_take(w);
@@ -91,7 +88,7 @@ void log_writer_free(struct log_writer *w)
 {
 	if (!w)
 		return;
-	if (w->fd >= 0)
+	if (!w->limits.none)
 		(void)log_end(w); /* nobody is left to hear of a full disk */
 	fd_close(w->fd);
 	str_done(&w->batch);
@@ -120,7 +117,7 @@ static int rotate(struct log_writer *w)
 	if (w->limits.max_files == 1 && unlink(w->path) < 0 && errno != ENOENT)
 		return -errno;
 	int old = w->fd;
-	int r = open_file(w);
+	int r = open_file(w, O_CREAT);
 	if (r < 0) {
 		fd_close(w->fd == old ? FD_NONE : w->fd);
 		w->fd = old;
@@ -130,6 +127,14 @@ static int rotate(struct log_writer *w)
 	return 0;
 }
 
+/* With the first line: a container that says nothing has no log. */
+static int make_file(struct log_writer *w)
+{
+	cleanup_err struct err ignored = ERR_INIT;
+	int r = fs_mkdirs(AT_FDCWD, w->dir, 0700, &ignored);
+	return r < 0 ? r : open_file(w, O_CREAT);
+}
+
 /* Writes the batch. A write that is cut short by a full disk is taken back whole. */
 static int write_batch(struct log_writer *w)
 {
@@ -137,6 +142,10 @@ static int write_batch(struct log_writer *w)
 	size_t len = w->batch.len;
 	if (len == 0)
 		return 0;
+	if (w->fd < 0 && (r = make_file(w)) < 0) {
+		str_clear(&w->batch);
+		return r;
+	}
 	if (w->size > 0 && w->size + len > w->limits.max_size)
 		r = rotate(w);
 	int written = fs_write_all(w->fd, w->batch.data, len);
@@ -230,7 +239,7 @@ static int add_line(struct log_writer *w, enum log_stream stream, const char *te
 int log_write(struct log_writer *w, enum log_stream stream, const char *data, size_t len)
 {
 	int r = 0;
-	if (w->limits.none || w->fd < 0)
+	if (w->limits.none)
 		return 0;
 	format_rfc3339(now_wall(), w->stamp);
 	while (len > 0) {
@@ -255,7 +264,7 @@ int log_write(struct log_writer *w, enum log_stream stream, const char *data, si
 static int write_held(struct log_writer *w, bool whole)
 {
 	int r = 0;
-	if (w->limits.none || w->fd < 0)
+	if (w->limits.none)
 		return 0;
 	format_rfc3339(now_wall(), w->stamp);
 	for (int stream = LOG_STDOUT; stream <= LOG_STDERR; stream++) {

@@ -49,7 +49,7 @@ static int load(const char *path, struct slot *ret, struct err *err)
 
 static char *record_path(const struct engine_paths *paths, const char *project, const char *name)
 {
-	return xasprintf("%s/projects/%s/slots/%s/slot.json", paths->root, project, name);
+	return xasprintf("%s/projects/%s/slots/%s.json", paths->root, project, name);
 }
 
 int slot_open(const struct engine_paths *paths, const char *project, const char *name,
@@ -82,7 +82,7 @@ int slot_save(const struct engine_paths *paths, const char *project, struct slot
 	int r = check_slot(project, slot, err);
 	if (r < 0)
 		return r;
-	cleanup_free char *dir = state_slot_dir(paths, project, slot->name);
+	cleanup_free char *dir = state_slots_dir(paths, project);
 	cleanup_free char *path = record_path(paths, project, slot->name);
 	cleanup_json json_t *j = record_save(&state__slot_record, slot);
 	if (!slot->stored)
@@ -162,9 +162,9 @@ int slot_lease_idmap(const struct engine_paths *paths, const char *project, stru
 		return 0;
 	int r = check_slot(project, slot, err);
 	cleanup_free char *leases = xasprintf("%s/idmaps", paths->root);
-	cleanup_free char *dir = state_slot_dir(paths, project, slot->name);
+	cleanup_free char *dir = state_slots_dir(paths, project);
 	cleanup_free char *path = record_path(paths, project, slot->name);
-	cleanup_free char *temporary = xasprintf("%s/.tmp-lease", dir);
+	cleanup_free char *temporary = xasprintf("%s/.tmp-lease-%s", dir, slot->name);
 	if (r == 0)
 		r = fs_mkdirs(AT_FDCWD, leases, 0700, err);
 	if (r >= 0)
@@ -209,5 +209,8 @@ int slot_remove(const struct engine_paths *paths, const char *project, const cha
 	if (load(path, &slot, &unreadable) == 0)
 		release_idmap(paths, &slot);
 	slot_done(&slot);
-	return fs_remove_tree(AT_FDCWD, dir, err);
+	r = fs_remove_tree(AT_FDCWD, dir, err);
+	if (r == 0 && unlink(path) < 0 && errno != ENOENT)
+		r = err_sys(err, errno, "remove '%s'", path);
+	return r;
 }

@@ -82,6 +82,11 @@ char *state_slot_dir(const struct engine_paths *paths, const char *project, cons
 	return xasprintf("%s/projects/%s/slots/%s", paths->root, project, slot);
 }
 
+char *state_slots_dir(const struct engine_paths *paths, const char *project)
+{
+	return project_path(paths, project, "slots");
+}
+
 char *state_mountpoints_dir(const struct engine_paths *paths)
 {
 	return xasprintf("%s/mountpoints", paths->root);
@@ -423,13 +428,17 @@ int state_project_remove(const struct engine_paths *paths, const char *project, 
 	if (r < 0)
 		return r;
 	cleanup_free char *dir = project_path(paths, project, "");
-	cleanup_free char *slot_dir = project_path(paths, project, "slots");
-	r = fs_list(AT_FDCWD, slot_dir, &slots, err);
+	cleanup_free char *slots_dir = state_slots_dir(paths, project);
+	r = fs_list(AT_FDCWD, slots_dir, &slots, err);
 	if (r == -ENOENT) {
 		err_done(err);
 		r = 0;
 	}
-	for (size_t i = 0; r >= 0 && i < slots.n; i++)
+	for (size_t i = 0; r >= 0 && i < slots.n; i++) {
+		char *suffix = strrchr(slots.v[i], '.'); /* a slot's name ends with its number */
+		if (suffix && str_eq(suffix, ".json"))
+			*suffix = '\0';
 		r = slot_remove(paths, project, slots.v[i], err);
+	}
 	return r < 0 ? r : fs_remove_tree(AT_FDCWD, dir, err);
 }

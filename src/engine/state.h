@@ -5,14 +5,14 @@
  *
  * STAVE_ROOT/projects/<project>/
  *   project.json      the project as last applied (project_to_json; mode 0600: it holds secrets)
- *   slots/<slot>/slot.json        what outlives a container: id map, anonymous volumes
- *   slots/<slot>/log, log.1, ...  CRI text (engine/log.h)
+ *   slots/<slot>.json             what outlives a container: id map, anonymous volumes
+ *   slots/<slot>/log, log.1, ...  CRI text (engine/log.h), from the first line on
  *   containers/<id>/container.jsonl  a line each: what was created (struct container, the first
  *                     half), what runs (runtime/spec.h), how it is (the second half); mode 0600
  *   containers/<id>/upper, work   the writable layer
  * STAVE_ROOT/mountpoints          the lowest layer of every container
- * STAVE_ROOT/idmaps/<index>       a leased range of 65,536 host ids; another name of the slot.json
- *                     that it is in, as that was when it was leased
+ * STAVE_ROOT/idmaps/<index>       a leased range of 65,536 host ids; another name of the slot's
+ *                     record, as that was when it was leased
  * STAVE_RUN/projects/<project>/lock     held (flock) by the keeper
  * STAVE_RUN/projects/<project>/control  the supervisor's socket
  *
@@ -192,9 +192,10 @@ int state_project_load(const struct engine_paths *paths, const char *project, st
 		       struct err *err);
 int state_spec_load(const struct engine_paths *paths, const struct container *c, struct spec *ret,
 		    struct err *err);
-/* Directory of a container or slot, owned text. */
+/* Directory of a container, a slot or all slots, owned text. */
 char *state_container_dir(const struct engine_paths *paths, const char *project, const char *id);
 char *state_slot_dir(const struct engine_paths *paths, const char *project, const char *slot);
+char *state_slots_dir(const struct engine_paths *paths, const char *project);
 char *state_mountpoints_dir(const struct engine_paths *paths); /* runtime_mountpoints_make */
 
 /* Writing: the supervisor only. project.json is synced; the rest is not: after a power cut no
