@@ -380,8 +380,7 @@ static void ranges_are_nobody_elses(void **state)
 	assert_int_equal(lease_count(), before + SLOTS);
 
 	/* A lease without a slot's record (a crash between the two) is found again. */
-	cleanup_free char *record =
-		xasprintf("%s/projects/ranges/slots/web-7.json", paths.root);
+	cleanup_free char *record = xasprintf("%s/projects/ranges/slots/web-7.json", paths.root);
 	assert_int_equal(unlink(record), 0);
 	struct slot slot = { 0 };
 	assert_int_equal(slot_open(&paths, "ranges", "web-7", "web", 7, &slot, &err), 0);
