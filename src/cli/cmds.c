@@ -5,6 +5,7 @@
 
 #define CMDS(X)                                                                                    \
 	X(attach)                                                                                  \
+	X(build)                                                                                   \
 	X(completion)                                                                              \
 	X(config)                                                                                  \
 	X(cp)                                                                                      \
@@ -14,6 +15,7 @@
 	X(env)                                                                                     \
 	X(events)                                                                                  \
 	X(exec)                                                                                    \
+	X(image_build)                                                                             \
 	X(image_history)                                                                           \
 	X(image_import)                                                                            \
 	X(image_inspect)                                                                           \

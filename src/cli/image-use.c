@@ -1,6 +1,8 @@
 /* What must stay in the store. */
 #include "cli/image-use.h"
 
+#include "build/cache.h"
+
 static int add(struct cli *cli, const struct container *c, struct image_use *use, struct err *err)
 {
 	cleanup_spec struct spec spec = { 0 };
@@ -40,6 +42,9 @@ int image_use_load_but(struct cli *cli, const struct strv *gone, struct image_us
 			if (!strv_has(gone, found.items.v[k]->id))
 				r = add(cli, found.items.v[k], &use, err);
 	}
+	/* Layers of steps that a build may find in its cache. */
+	if (r >= 0)
+		r = cache_layers(cli->paths.root, &use.layers, err);
 	if (r < 0) {
 		image_use_done(&use);
 		return r;

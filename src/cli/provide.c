@@ -2,6 +2,7 @@
 #include "cli/provide.h"
 
 #include "base/parse.h"
+#include "cli/build-service.h"
 #include "engine/observe.h"
 
 #include <stdio.h>
@@ -180,23 +181,70 @@ int provide_needs_pull(struct image_store *store, const char *name, const char *
 
 /* --- before up, create, run --- */
 
-static int provide_one(struct cli *cli, struct image_store *store, struct progress **p,
-		       const struct service *s, const struct provide *options, struct err *err)
+/* What a service's image needs. */
+enum need { NEED_NOTHING, NEED_PULL, NEED_BUILD, NEED_PULL_OR_BUILD };
+
+/* As Compose: what can be built and is not here is looked for in its registry first, when it has a
+ * name of its own there. */
+static int find_need(struct cli *cli, struct image_store *store, const struct service *s,
+		     const struct provide *options, enum need *ret, struct err *err)
 {
-	cleanup_free char *name = service_image_name(cli->project, s);
+	cleanup_free char *name = service_image_name(cli->project, s), *id = NULL;
+	cleanup_err struct err missing = ERR_INIT;
 	const char *policy = str_empty(options->pull) || str_eq(options->pull, "policy")
 				     ? s->pull_policy
 				     : options->pull;
-	bool pull = false;
-	/* What is only built has no registry to come from. */
-	if (str_empty(s->image))
-		return 0;
+	bool pull = false, builds = s->build.set && !options->no_build;
+
+	*ret = NEED_NOTHING;
 	int r = provide_needs_pull(store, name, policy ? policy : "missing", &pull, err);
-	if (r < 0 || !pull)
+	if (r < 0)
 		return r;
+	if (builds && (options->build || str_eq(s->pull_policy, "build")))
+		*ret = NEED_BUILD;
+	else if (pull && !str_empty(s->image))
+		*ret = builds ? NEED_PULL_OR_BUILD : NEED_PULL;
+	else if (builds && image_id(store, name, &id, NULL, &missing) < 0)
+		*ret = NEED_BUILD;
+	return 0;
+}
+
+static int provide_one(struct image_store *store, struct progress **p, struct cli *cli,
+		       const struct service *s, enum need *need, const struct provide *options,
+		       struct err *err)
+{
+	cleanup_free char *id = NULL;
+	cleanup_err struct err missing = ERR_INIT;
+
+	if (*need == NEED_NOTHING || *need == NEED_BUILD)
+		return 0;
 	if (!*p && !options->quiet_pull)
 		*p = progress_new(cli, 0);
-	return provide_pull(store, *p, name, s->platform, err);
+	int r = provide_pull(store, *p, s->image, s->platform, err);
+	if (r == 0 || *need == NEED_PULL)
+		return r;
+	/* It can be built: that it cannot be pulled is no failure. */
+	err_done(err);
+	*need = image_id(store, s->image, &id, NULL, &missing) == 0 ? NEED_NOTHING : NEED_BUILD;
+	return 0;
+}
+
+/* Those that are to be built, at once. */
+static int build_needed(struct cli *cli, struct image_store *store, const struct service **list,
+			const enum need *needs, const struct provide *options, struct err *err)
+{
+	struct build_wish wish = { .quiet = options->quiet_build };
+	cleanup_free const struct service **some = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; list[i]; i++)
+		n += needs[i] == NEED_BUILD;
+	some = xcalloc(n + 1, sizeof(*some));
+	n = 0;
+	for (size_t i = 0; list[i]; i++)
+		if (needs[i] == NEED_BUILD)
+			some[n++] = list[i];
+	return n ? build_services(cli, store, some, &wish, NULL, err) : 0;
 }
 
 int provide_images(struct cli *cli, const struct strv *services, bool no_deps,
@@ -204,22 +252,33 @@ int provide_images(struct cli *cli, const struct strv *services, bool no_deps,
 {
 	cleanup(image_store_free_cleanup) struct image_store *store = NULL;
 	cleanup_free const struct service **list = NULL;
+	cleanup_free enum need *needs = NULL;
 	cleanup_strv struct strv seen = { 0 };
 	struct progress *p = NULL;
-	if (options->build)
-		return err_unsupported(err, "--build: building images is not supported yet");
-	cli_warn_inert(cli);
+	bool builds = false;
+	size_t n = 0;
 	int r = cli_image_store(cli, &store, err);
 	if (r < 0)
 		return r;
 	list = provide_services(cli->project, services, !no_deps);
-	for (size_t i = 0; list[i] && r == 0; i++) {
-		if (list[i]->image && strv_has(&seen, list[i]->image))
+	while (list[n])
+		n++;
+	needs = xcalloc(n + 1, sizeof(*needs));
+	for (size_t i = 0; i < n && r == 0; i++) {
+		if (list[i]->image && !list[i]->build.set && strv_has(&seen, list[i]->image))
 			continue;
 		if (list[i]->image)
 			strv_add(&seen, list[i]->image);
-		r = provide_one(cli, store, &p, list[i], options, err);
+		r = find_need(cli, store, list[i], options, &needs[i], err);
+		builds = builds || needs[i] >= NEED_BUILD;
 	}
+	/* Before anything is done: it starts the program again. */
+	if (r == 0 && builds)
+		r = build_services_protect(err);
+	if (r == 0)
+		cli_warn_inert(cli);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = provide_one(store, &p, cli, list[i], &needs[i], options, err);
 	progress_done(p);
-	return r;
+	return r < 0 ? r : build_needed(cli, store, list, needs, options, err);
 }

@@ -105,6 +105,15 @@ struct unpack_result {
 int image__unpack(struct image_store *store, int root, const struct unpack_source *source,
 		  const struct unpack_limits *limits, struct unpack_result *ret, struct err *err);
 
+/* --- pack.c: a layer directory to a tar stream --- */
+struct pack_sink {
+	int (*add)(void *data, const void *bytes, size_t len, struct err *err);
+	void *data;
+};
+/* The tree beneath `root` as a layer's tar: sorted, whiteouts as `.wh.` files, whole seconds.
+ * *ret_entries: how many. */
+int image__pack(int root, const struct pack_sink *sink, uint64_t *ret_entries, struct err *err);
+
 /* --- layer.c: unpacked layers by chain id --- */
 /* Chain id of a layer on top of `parent` (NULL: the bottom one). */
 void image__chain(const char *parent, const char *diff_id, char ret[DIGEST_TEXT]);

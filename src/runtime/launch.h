@@ -53,7 +53,8 @@ struct report {
 
 struct launch_mount {
 	const struct spec_mount *mount;
-	int fd; /* detached tree of the source; FD_NONE for tmpfs, mqueue and files */
+	int fd;		 /* detached tree of the source; FD_NONE for tmpfs, mqueue and files */
+	VEC(int) layers; /* overlay: detached trees, bottom first; fd is what takes the writes */
 	bool is_dir;
 };
 
@@ -146,8 +147,12 @@ int runtime__launch_root(struct launch *l, int user, struct err *err);
 
 /* --- the child's stages, by file --- */
 
-int runtime__console_make(struct launch *l, struct err *err);	/* console.c */
-int runtime__rootfs_mount(struct launch *l, struct err *err);	/* rootfs.c */
+int runtime__console_make(struct launch *l, struct err *err); /* console.c */
+int runtime__rootfs_mount(struct launch *l, struct err *err); /* rootfs.c */
+/* Attaches layers and `upper` (a directory with upper/ and work/) in the directory `base`, which is
+ * the working directory's `prefix` ("" or "name/"), and mounts the overlay of them on its `r`. */
+int runtime__overlay_mount(const int *layers, size_t count, int upper, int base, const char *prefix,
+			   struct err *err);
 int runtime__rootfs_pivot(struct launch *l, struct err *err);	/* rootfs.c */
 int runtime__kernelfs_make(struct launch *l, struct err *err);	/* kernelfs.c */
 int runtime__mounts_make(struct launch *l, struct err *err);	/* mounts.c */

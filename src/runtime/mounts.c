@@ -186,6 +186,42 @@ static int make_own(const struct launch *l, const struct spec_mount *m, size_t i
 	return 0;
 }
 
+/* An overlay of its own, mounted by the container: its files have the owners they have inside. */
+static int make_overlay(const struct launch *l, const struct launch_mount *lm, size_t index,
+			struct err *err)
+{
+	const struct spec_mount *m = lm->mount;
+	struct mount_attr attr = { .attr_set = runtime__mount_attributes(m) };
+	char name[24], prefix[28];
+	struct stat st;
+	int r;
+
+	snprintf(name, sizeof(name), "v%zu", index);
+	snprintf(prefix, sizeof(prefix), "%s/", name);
+	if (mkdir(name, 0700) < 0)
+		return err_sys(err, errno, "make a mount point");
+	cleanup_fd int base = fs_open(AT_FDCWD, name, O_PATH | O_DIRECTORY, 0, err);
+	if (base < 0)
+		return base;
+	if ((r = runtime__overlay_mount(lm->layers.v, lm->layers.n, lm->fd, base, prefix, err)) < 0)
+		return err_wrap(err, "mount '%s'", m->target);
+	cleanup_fd int root = fs_open(base, "r", O_PATH | O_DIRECTORY, 0, err);
+	if (root < 0)
+		return root;
+	cleanup_fd int part = fs_open_in_root(root, m->subpath ? m->subpath : ".", O_PATH, 0, err);
+	if (part < 0)
+		return err_wrap(err, "the source of the mount '%s'", m->target);
+	cleanup_fd int tree =
+		sys_open_tree(part, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	if (tree < 0)
+		return err_sys(err, -tree, "open the source of '%s'", m->target);
+	if ((r = sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr)) < 0)
+		return err_sys(err, -r, "set the flags of '%s'", m->target);
+	if (fstat(tree, &st) < 0)
+		return err_sys(err, errno, "look at the source of '%s'", m->target);
+	return attach(l, tree, m, S_ISDIR(st.st_mode), err);
+}
+
 int runtime__mounts_make(struct launch *l, struct err *err)
 {
 	for (size_t i = 0; i < l->mounts.n; i++) {
@@ -200,6 +236,7 @@ int runtime__mounts_make(struct launch *l, struct err *err)
 		case SPEC_MOUNT_MQUEUE: r = make_mqueue(l, m, err); break;
 		case SPEC_MOUNT_FILES: r = make_files(l, m, i, err); break;
 		case SPEC_MOUNT_OWN: r = make_own(l, m, i, err); break;
+		case SPEC_MOUNT_OVERLAY: r = make_overlay(l, lm, i, err); break;
 		}
 		if (r < 0)
 			return r;

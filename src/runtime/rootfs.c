@@ -68,28 +68,30 @@ static int attach_at(int fd, int dir, const char *name, struct err *err)
 	return r < 0 ? err_sys(err, -r, "attach a layer") : 0;
 }
 
-static int mount_overlay(const struct launch *l, int base, struct err *err)
+int runtime__overlay_mount(const int *layers, size_t count, int upper, int base, const char *prefix,
+			   struct err *err)
 {
 	cleanup_str struct str options = STR_INIT_MAX(4000);
-	char name[24];
+	char name[24], target[48];
 	int r;
 
-	str_add(&options, "userxattr,upperdir=u/upper,workdir=u/work,lowerdir=");
-	for (size_t i = l->layers.n; i-- > 0;) { /* overlayfs wants the uppermost first */
+	str_addf(&options, "userxattr,upperdir=%su/upper,workdir=%su/work,lowerdir=", prefix,
+		 prefix);
+	for (size_t i = count; i-- > 0;) { /* overlayfs wants the uppermost first */
 		snprintf(name, sizeof(name), "%zu", i);
-		if ((r = attach_at(l->layers.v[i], base, name, err)) < 0)
+		if ((r = attach_at(layers[i], base, name, err)) < 0)
 			return r;
-		str_addf(&options, "%s%s", name, i ? ":" : "");
+		str_addf(&options, "%s%s%s", prefix, name, i ? ":" : "");
 	}
-	if (str_overflowed(&options) || l->layers.n > LAYERS_MAX)
-		return err_input(err, "an image of %zu layers is more than %d", l->layers.n,
-				 LAYERS_MAX);
-	if ((r = attach_at(l->upper, base, "u", err)) < 0)
+	if (str_overflowed(&options) || count > LAYERS_MAX)
+		return err_input(err, "an image of %zu layers is more than %d", count, LAYERS_MAX);
+	if ((r = attach_at(upper, base, "u", err)) < 0)
 		return r;
 	if (mkdirat(base, "r", 0700) < 0)
 		return err_sys(err, errno, "make a mount point");
-	if (mount("overlay", "r", "overlay", 0, str_text(&options)) < 0)
-		return err_sys(err, errno, "mount the overlay of %zu layers", l->layers.n);
+	snprintf(target, sizeof(target), "%sr", prefix);
+	if (mount("overlay", target, "overlay", 0, str_text(&options)) < 0)
+		return err_sys(err, errno, "mount the overlay of %zu layers", count);
 	return 0;
 }
 
@@ -125,7 +127,8 @@ int runtime__rootfs_mount(struct launch *l, struct err *err)
 		return r;
 	if (fchdir(base) < 0)
 		return err_sys(err, errno, "change to the private directory");
-	r = l->layers.n ? mount_overlay(l, base, err) : attach_at(l->rootfs, base, "r", err);
+	r = l->layers.n ? runtime__overlay_mount(l->layers.v, l->layers.n, l->upper, base, "", err)
+			: attach_at(l->rootfs, base, "r", err);
 	if (r < 0)
 		return r;
 	l->root = fs_open(base, "r", O_PATH | O_DIRECTORY, 0, err);

@@ -5,13 +5,12 @@
 
 _Static_assert(sizeof(enum spec_ns) == sizeof(int), "FIELD_ENUM reads an int");
 
-static const char *const mount_type_names[] = { [SPEC_MOUNT_BIND] = "bind",
-						[SPEC_MOUNT_VOLUME] = "volume",
-						[SPEC_MOUNT_TMPFS] = "tmpfs",
-						[SPEC_MOUNT_MQUEUE] = "mqueue",
-						[SPEC_MOUNT_FILES] = "files",
-						[SPEC_MOUNT_OWN] = "own",
-						NULL };
+static const char *const mount_type_names[] = {
+	[SPEC_MOUNT_BIND] = "bind",	  [SPEC_MOUNT_VOLUME] = "volume",
+	[SPEC_MOUNT_TMPFS] = "tmpfs",	  [SPEC_MOUNT_MQUEUE] = "mqueue",
+	[SPEC_MOUNT_FILES] = "files",	  [SPEC_MOUNT_OWN] = "own",
+	[SPEC_MOUNT_OVERLAY] = "overlay", NULL
+};
 static const char *const ns_names[] = {
 	[SPEC_NS_PRIVATE] = "private", [SPEC_NS_HOST] = "host", [SPEC_NS_JOIN] = "join", NULL
 };
@@ -75,6 +74,7 @@ static const struct spec_fields file_fields = FIELDS(file_field);
 static const struct spec_field mount_field[] = {
 	F_ENUM(spec_mount, type, mount_type_names),
 	F(spec_mount, source, STR),
+	F(spec_mount, layers, STRV),
 	F(spec_mount, target, STR),
 	F(spec_mount, readonly, BOOL),
 	F(spec_mount, nosuid, BOOL),

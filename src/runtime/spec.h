@@ -35,6 +35,8 @@ enum spec_mount_type {
 			     and configs */
 	SPEC_MOUNT_OWN,	  /* the same in the memory of the container's own private directory, and
 			     writable unless `readonly`: hosts, hostname, resolv.conf */
+	SPEC_MOUNT_OVERLAY, /* `layers` as one tree, or its `subpath`; source: a directory of ours,
+			       which takes what is written */
 };
 
 /* One file of a SPEC_MOUNT_FILES or SPEC_MOUNT_OWN. */
@@ -57,11 +59,13 @@ struct spec_mount {
 	bool no_idmap; /* bind: keep host ids even under a user namespace */
 	int propagation; /* 0 (rprivate) or MS_SHARED, MS_SLAVE, MS_PRIVATE with or without MS_REC
 			  */
-	char *subpath; /* volume: directory beneath the source, resolved beneath it; NULL: the whole
+	char *subpath; /* volume, overlay: directory beneath the source, resolved beneath it; NULL:
+			* the whole
 			*/
-	uint64_t size; /* tmpfs: bytes; 0: the kernel's default */
-	uint32_t mode; /* tmpfs: permission bits; 0: 01777 */
-	uint32_t uid, gid; /* tmpfs: owner of the root */
+	struct strv layers; /* overlay: absolute host directories, bottom first */
+	uint64_t size;	    /* tmpfs: bytes; 0: the kernel's default */
+	uint32_t mode;	    /* tmpfs: permission bits; 0: 01777 */
+	uint32_t uid, gid;  /* tmpfs: owner of the root */
 	VEC(struct spec_file) files;
 };
 

@@ -33,8 +33,12 @@ void runtime__launch_done(struct launch *l)
 {
 	vec_each(fd, &l->layers)
 		fd_close(*fd);
-	vec_each(m, &l->mounts)
+	vec_each(m, &l->mounts) {
 		fd_close(m->fd);
+		vec_each(layer, &m->layers)
+			fd_close(*layer);
+		vec_done(&m->layers);
+	}
 	vec_each(d, &l->devices)
 		fd_close(d->fd);
 	vec_done(&l->layers);
@@ -151,6 +155,22 @@ static int open_subpath(const struct spec_mount *m, struct err *err)
 	return tree < 0 ? err_sys(err, -tree, "open the subpath '%s'", m->subpath) : tree;
 }
 
+static int prepare_overlay(const struct spec_mount *m, int user, struct launch_mount *ret,
+			   struct err *err)
+{
+	int fd;
+
+	for (size_t i = 0; i < m->layers.n; i++) {
+		if ((fd = open_dressed(m->layers.v[i], user, err)) < 0)
+			return fd;
+		vec_push(&ret->layers, fd);
+	}
+	if ((fd = make_writable_layer(m->source, err)) < 0)
+		return fd;
+	ret->fd = open_dressed(m->source, user, err);
+	return ret->fd < 0 ? ret->fd : 0;
+}
+
 static int prepare_mount(const struct launch *l, const struct spec_mount *m, int user,
 			 struct launch_mount *ret, struct err *err)
 {
@@ -163,6 +183,8 @@ static int prepare_mount(const struct launch *l, const struct spec_mount *m, int
 	int r;
 
 	*ret = (struct launch_mount){ .mount = m, .fd = FD_NONE, .is_dir = true };
+	if (m->type == SPEC_MOUNT_OVERLAY)
+		return prepare_overlay(m, user, ret, err);
 	if (m->type != SPEC_MOUNT_BIND && m->type != SPEC_MOUNT_VOLUME)
 		return 0;
 	cleanup_fd int tree =
@@ -183,9 +205,10 @@ static int prepare_mounts(struct launch *l, int user, struct err *err)
 	vec_each(m, &l->spec->mounts) {
 		struct launch_mount lm;
 		int r = prepare_mount(l, m, user, &lm, err);
+		/* Also a part of it is to be closed. */
+		vec_push(&l->mounts, lm);
 		if (r < 0)
 			return r;
-		vec_push(&l->mounts, lm);
 	}
 	return 0;
 }

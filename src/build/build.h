@@ -1,0 +1,110 @@
+/* A Dockerfile becomes an image. Knows nothing of Compose.
+ *
+ *	struct build_options o = { .root = ..., .run = ..., .store = store, .context = "/src" };
+ *	struct build_job job = { .options = &o };
+ *	r = build_run(&job, 1, &err);
+ *
+ * Each stage that is needed is worked through by a child process of its own, so that independent
+ * stages run side by side; the caller's process reads what they report, calls `event`, and makes
+ * the image at the end. Where RUN has no user namespace (--network=host, --security=insecure, file
+ * systems that cannot be idmapped) the program has to run from a sealed copy: call
+ * runtime_protect() before anything else. */
+#ifndef STAVE_BUILD_BUILD_H
+#define STAVE_BUILD_BUILD_H
+
+#include "base/diagnostic.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "base/vec.h"
+#include "image/image.h"
+#include "runtime/spec.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum build_event_kind {
+	BUILD_STARTED,	 /* a step begins: text is its name, "[2/5] RUN make" */
+	BUILD_CACHED,	 /* ... and needs not run */
+	BUILD_DONE,	 /* ... has ended, after `duration` */
+	BUILD_FAILED,	 /* ... has failed: text says how */
+	BUILD_OUTPUT,	 /* what it writes: a whole line, without its end */
+	BUILD_STATUS,	 /* how far it is: "sha256:... 12.3MB / 40MB" */
+	BUILD_EXPLAINED, /* why it was not cached */
+	BUILD_WARNING,	 /* for people; number 0 */
+};
+struct build_event {
+	enum build_event_kind kind;
+	int number; /* of the step, from 1 in the order they begin */
+	const char *text;
+	nsec_t duration;
+};
+
+struct build_secret { /* for RUN --mount=type=secret */
+	char *id;
+	char *data;
+	size_t len;
+};
+struct build_ssh {    /* for RUN --mount=type=ssh */
+	char *id;     /* "default" */
+	char *socket; /* of an agent */
+};
+/* A named context: for FROM, COPY --from, RUN --mount=from=. */
+struct build_context {
+	char *name;
+	char *dir;   /* a directory, absolute; or NULL and */
+	char *image; /* an image's name or id */
+};
+
+struct build_options {
+	const char *root, *run; /* STAVE_ROOT, STAVE_RUN */
+	struct image_store *store;
+	const char *context;	     /* directory, absolute; NULL: none */
+	const char *dockerfile;	     /* a path, absolute; NULL: the text */
+	const char *dockerfile_text; /* instead */
+	const char *dockerfile_name; /* how messages call it; NULL: as the path */
+	struct strv args;	     /* "NAME=value" */
+	struct strv labels;	     /* "name=value" */
+	struct strv tags;	     /* names for the image; none: it has only its id */
+	const char *target;	     /* stage; NULL: the last */
+	const char *platform;	     /* "os/arch[/variant]"; NULL: this machine's */
+	VEC(struct build_secret) secrets;
+	VEC(struct build_ssh) ssh;
+	VEC(struct build_context) contexts;
+	struct strv extra_hosts; /* "name=address" */
+	const char *network;	 /* NULL or "default", "none", "host" */
+	const char *cgroup_parent;
+	uint64_t shm_size; /* bytes; 0: the default */
+	int64_t memory;	   /* bytes; 0: no limit */
+	VEC(struct spec_rlimit) rlimits;
+	bool allow_insecure, allow_host_network; /* entitlements */
+	bool pull;				 /* base images are looked for in their registry */
+	bool no_cache;
+	struct strv no_cache_filter; /* stages whose steps all run */
+	bool explain;		     /* say why steps are not cached */
+	bool check;		     /* only look for mistakes */
+	bool has_epoch;
+	int64_t epoch;	      /* SOURCE_DATE_EPOCH: seconds */
+	uint64_t cache_bytes; /* the cache is kept below this; 0: the default */
+	void (*event)(void *data, const struct build_event *event);
+	/* Mistakes in the Dockerfile and warnings about it, once, before the first step. */
+	void (*diagnose)(void *data, const struct diagnostics *diagnostics);
+	void *data;
+	const int *interrupt; /* a signalfd: readable when the build is to be given up; or NULL */
+};
+void build_options_done(struct build_options *o); /* its lists */
+
+struct build_job {
+	const struct build_options *options; /* borrowed */
+	char *id;			     /* of the image; NULL with `check` */
+	/* Why it failed; empty for success. ERR_INPUT with EBADMSG: the diagnostics have said what
+	 * is wrong. ERR_CANCELLED: given up, or another one failed. */
+	struct err err;
+};
+void build_job_done(struct build_job *job);
+
+/* Builds all at once, in one store. 0, or negative when one failed (see its err; `err` itself is
+ * filled when nothing could be begun). */
+int build_run(struct build_job *jobs, size_t count, struct err *err);
+
+#endif

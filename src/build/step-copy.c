@@ -1,0 +1,269 @@
+/* COPY, ADD and WORKDIR: steps that write files without running anything. */
+#include "build/copy.h"
+#include "build/owner.h"
+#include "build/stage.h"
+
+#include "base/fs.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+struct copying {
+	struct copy *copy;
+	struct stack from;
+	struct stack_view view; /* of `from`, while it is looked at */
+	struct tree tree;
+	char *scratch, *workdir;
+	int scratch_fd, dir_fd;
+	bool names; /* --chown has names: the image's files are needed for them */
+};
+
+static void copying_done(struct copying *c)
+{
+	copy_free(c->copy);
+	stack_view_done(&c->view);
+	stack_done(&c->from);
+	fd_close(c->scratch_fd);
+	fd_close(c->dir_fd);
+	depot_temp_remove(c->scratch);
+	free(c->scratch);
+	free(c->workdir);
+}
+
+/* Where the files come from: the context, a named directory, or a stack that is mounted. */
+static int open_source(struct stage_run *run, const struct instruction *in, struct copying *c,
+		       char key[SHA256_HEX], struct err *err)
+{
+	const char *dir;
+	int r;
+
+	key[0] = '\0';
+	if (!in->copy.from) {
+		if (run->context)
+			c->tree = *run->context;
+		else
+			c->tree = (struct tree){ .fd = FD_NONE, .name = "the build context" };
+		return 0;
+	}
+	r = stage_source(run, in->copy.from, &c->from, key, &dir, err);
+	if (r == 0 && dir) {
+		c->dir_fd = fs_open(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0, err);
+		if (c->dir_fd < 0)
+			return c->dir_fd;
+		c->tree = (struct tree){ .fd = c->dir_fd, .name = in->copy.from };
+		return 0;
+	}
+	if (r == 0)
+		r = stack_view(run->depot, run->options->store, &c->from, &c->view, err);
+	c->tree = (struct tree){ .fd = c->view.fd, .name = in->copy.from, .keep_owner = true };
+	return r;
+}
+
+static int open_copy(struct stage_run *run, const struct instruction *in, struct copying *c,
+		     struct err *err)
+{
+	const struct build_options *o = run->options;
+	struct copy_options options = {
+		.in = in,
+		.from = &c->tree,
+		.workdir = c->workdir,
+		.has_epoch = o->has_epoch,
+		.epoch = o->epoch,
+		.ssh_socket = o->ssh.n ? o->ssh.v[0].socket : NULL,
+	};
+	int r = depot_temp(run->depot, &c->scratch, err);
+
+	if (r < 0)
+		return r;
+	c->scratch_fd = fs_open(AT_FDCWD, c->scratch, O_RDONLY | O_DIRECTORY, 0, err);
+	if (c->scratch_fd < 0)
+		return c->scratch_fd;
+	options.scratch = c->scratch_fd;
+	return copy_open(&options, &c->copy, err);
+}
+
+static int copy_make(struct stage_run *run, const struct work *work, void *data, struct err *err)
+{
+	struct copying *c = data;
+	struct stack_view users = STACK_VIEW_NONE;
+	cleanup_fd int root = FD_NONE;
+	int r = work_mount(work, &root, err);
+
+	/* --link writes onto nothing; names are those of the image all the same. */
+	if (r == 0 && c->names && work->below->fds.n != run->stack.layers.n)
+		r = stack_view(run->depot, run->options->store, &run->stack, &users, err);
+	if (r == 0)
+		r = copy_apply(c->copy, root, users.fd >= 0 ? users.fd : root, err);
+	stack_view_done(&users);
+	return r;
+}
+
+/* What is not in the files: where they go and what becomes of them. */
+static void add_flags(struct cache_entry *e, const struct instruction *in, const char *workdir)
+{
+	cleanup_json json_t *args = json_from_strv(&in->args);
+	cleanup_json json_t *exclude = json_from_strv(&in->copy.exclude);
+	cleanup_free char *text = json_text(args), *excluded = json_text(exclude);
+	cleanup_free char *flags =
+		xasprintf("%s chown=%s chmod=%s link=%d parents=%d unpack=%d%d git=%d exclude=%s",
+			  instruction_name(in->kind), in->copy.chown ? in->copy.chown : "",
+			  in->copy.chmod ? in->copy.chmod : "", in->copy.link, in->copy.parents,
+			  in->copy.has_unpack, in->copy.unpack, in->copy.keep_git_dir, excluded);
+
+	cache_input(e, "the sources and the destination", text);
+	cache_input(e, "the flags", flags);
+	cache_input(e, "the working directory", workdir);
+}
+
+int stage_copy_step(struct stage_run *run, const struct instruction *in, struct err *err)
+{
+	cleanup_cache_entry struct cache_entry entry = { 0 };
+	cleanup(copying_done) struct copying c = {
+		.view = STACK_VIEW_NONE,
+		.scratch_fd = FD_NONE,
+		.dir_fd = FD_NONE,
+	};
+	struct stage_step step = {
+		.what = in->original,
+		.entry = &entry,
+		.alone = in->copy.link,
+		.make = copy_make,
+		.data = &c,
+	};
+	char hex[SHA256_HEX], key[SHA256_HEX];
+	int r;
+
+	c.workdir = path_join("/", product_text(&run->product, "WorkingDir", "/"));
+	c.names = !str_empty(in->copy.chown);
+	r = open_source(run, in, &c, key, err);
+	if (r == 0)
+		r = open_copy(run, in, &c, err);
+	if (r == 0)
+		r = copy_digest(c.copy, hex, err);
+	if (r < 0)
+		return r;
+	cache_input_digest(&entry, "the files", hex);
+	add_flags(&entry, in, c.workdir);
+	return stage_step(run, &step, err);
+}
+
+/* --- files of a mount --- */
+
+/* `COPY <source> /`, which nobody wrote. */
+static int open_plain(struct stage_run *run, const struct tree *tree, const char *source,
+		      struct instruction *in, struct copying *c, struct err *err)
+{
+	*in = (struct instruction){ .kind = INSTRUCTION_COPY };
+	strv_add(&in->args, str_empty(source) ? "." : source);
+	strv_add(&in->args, "/");
+	c->tree = *tree;
+	c->workdir = xstrdup("/");
+	return open_copy(run, in, c, err);
+}
+
+int stage_copy_tree(struct stage_run *run, const struct tree *tree, const char *source, int to,
+		    struct err *err)
+{
+	cleanup(copying_done) struct copying c = {
+		.view = STACK_VIEW_NONE,
+		.scratch_fd = FD_NONE,
+		.dir_fd = FD_NONE,
+	};
+	struct instruction in;
+	int r = open_plain(run, tree, source, &in, &c, err);
+
+	if (r == 0)
+		r = copy_apply(c.copy, to, to, err);
+	strv_done(&in.args);
+	return r;
+}
+
+static int gather(struct stage_run *run, struct copying *c, struct cache_entry *e, struct err *err)
+{
+	cleanup_stack_dirs struct stack_dirs nothing = { 0 };
+	cleanup_work struct work work = { 0 };
+	cleanup_fd int root = FD_NONE;
+	int lock = FD_NONE;
+	int r = depot_step_lock(run->depot, e->key, &lock, err);
+
+	if (r == 0)
+		r = work_begin(run->depot, &nothing, &work, err);
+	if (r == 0)
+		r = work_mount(&work, &root, err);
+	if (r == 0)
+		r = copy_apply(c->copy, root, root, err);
+	root = fd_close(root);
+	if (r == 0)
+		r = work_finish(run->depot, &work, 0, e, err);
+	e->created = now_wall();
+	if (r == 0)
+		r = cache_save(run->depot, e, err);
+	depot_step_done(run->depot, e->key, lock);
+	return r;
+}
+
+int stage_gather(struct stage_run *run, const struct tree *tree, const char *source,
+		 struct stack *ret, char hex[SHA256_HEX], bool *ret_file, struct err *err)
+{
+	cleanup_cache_entry struct cache_entry e = { 0 }, found = { 0 };
+	cleanup(copying_done) struct copying c = {
+		.view = STACK_VIEW_NONE,
+		.scratch_fd = FD_NONE,
+		.dir_fd = FD_NONE,
+	};
+	struct instruction in;
+	struct stat st;
+	int r = open_plain(run, tree, source, &in, &c, err);
+
+	*ret_file = false;
+	if (r == 0 && !str_empty(source)) {
+		cleanup_fd int fd = fs_open_in_root(tree->fd, source, O_PATH, 0, err);
+
+		r = fd < 0 ? fd : 0;
+		*ret_file = fd >= 0 && fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode);
+	}
+	if (r == 0)
+		r = copy_digest(c.copy, hex, err);
+	if (r == 0) {
+		e.step = xstrdup("files for RUN --mount=type=bind");
+		cache_input_digest(&e, "the files", hex);
+		cache_input(&e, "the kind", "mount");
+		cache_key(&e);
+		if (cache_load(run->depot, run->options->store, e.key, &found, err) == 0)
+			stack_add_entry(ret, &found);
+		else if ((r = gather(run, &c, &e, err)) == 0)
+			stack_add_entry(ret, &e);
+	}
+	strv_done(&in.args);
+	return r;
+}
+
+/* --- WORKDIR --- */
+
+static int workdir_make(struct stage_run *run, const struct work *work, void *data, struct err *err)
+{
+	const char *path = data;
+	struct owner owner = { 0 };
+	cleanup_fd int root = FD_NONE;
+	int r = work_mount(work, &root, err);
+
+	if (r == 0)
+		r = owner_find(root, product_text(&run->product, "User", "0"), &owner, err);
+	return r < 0 ? r : owner_make_dirs(root, path, &owner, err);
+}
+
+int stage_workdir_step(struct stage_run *run, const struct instruction *in, struct err *err)
+{
+	cleanup_cache_entry struct cache_entry entry = { 0 };
+	cleanup_free char *path = xstrdup(product_text(&run->product, "WorkingDir", "/"));
+	struct stage_step step = {
+		.what = in->original,
+		.entry = &entry,
+		.make = workdir_make,
+		.data = path,
+	};
+
+	cache_input(&entry, "the working directory", path);
+	cache_input(&entry, "the user", product_text(&run->product, "User", "0"));
+	return stage_step(run, &step, err);
+}

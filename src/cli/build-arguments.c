@@ -1,0 +1,245 @@
+#include "cli/build-arguments.h"
+
+#include "base/fs.h"
+#include "base/parse.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+
+enum { SECRET_MAX = 500 << 10 }; /* as BuildKit */
+
+int build_argument_arg(struct build_options *b, const char *text, struct err *err)
+{
+	if (*text == '=' || !*text)
+		return err_usage(err, "invalid build argument '%s'", text);
+	if (strchr(text, '=')) {
+		env_put(&b->args, text);
+	} else if (getenv(text)) {
+		env_set(&b->args, text, getenv(text));
+	}
+	return 0;
+}
+
+int build_secret_add(struct build_options *b, const char *id, const char *file, const char *env,
+		     struct err *err)
+{
+	struct build_secret secret = { 0 };
+	cleanup_str struct str text = STR_INIT;
+
+	if (str_empty(id))
+		return err_usage(err, "a secret needs an id");
+	if (env) {
+		if (!getenv(env))
+			return err_not_found(err, "secret '%s': the variable %s is not set", id,
+					     env);
+		str_add(&text, getenv(env));
+	} else {
+		int r = fs_read(AT_FDCWD, file ? file : id, SECRET_MAX, &text, err);
+
+		if (r < 0)
+			return err_wrap(err, "secret '%s'", id);
+	}
+	secret.id = xstrdup(id);
+	secret.len = text.len;
+	secret.data = str_take(&text);
+	vec_push(&b->secrets, secret);
+	return 0;
+}
+
+/* "id=ID[,src=FILE|,env=NAME][,type=file|env]"; as with Docker an id alone is the variable of that
+ * name, or else the file. */
+int build_argument_secret(struct build_options *b, const char *text, struct err *err)
+{
+	cleanup_strv struct strv parts = strv_split(text, ',');
+	const char *id = NULL, *file = NULL, *env = NULL, *type = NULL;
+
+	for (size_t i = 0; i < parts.n; i++) {
+		const char *value;
+
+		if ((value = str_after(parts.v[i], "id=")))
+			id = value;
+		else if ((value = str_after(parts.v[i], "src=")) ||
+			 (value = str_after(parts.v[i], "source=")))
+			file = value;
+		else if ((value = str_after(parts.v[i], "env=")))
+			env = value;
+		else if ((value = str_after(parts.v[i], "type=")))
+			type = value;
+		else
+			return err_usage(err, "invalid secret '%s': '%s' is not known", text,
+					 parts.v[i]);
+	}
+	if (type && !str_eq(type, "file") && !str_eq(type, "env"))
+		return err_usage(err, "invalid secret '%s': type is file or env", text);
+	if (str_eq(type, "env") && !env) {
+		env = file ? file : id;
+		file = NULL;
+	}
+	if (!file && !env && id && getenv(id))
+		env = id;
+	return build_secret_add(b, id, file, env, err);
+}
+
+int build_argument_ssh(struct build_options *b, const char *text, struct err *err)
+{
+	size_t len = strcspn(text, "=");
+	const char *socket = text[len] ? text + len + 1 : getenv("SSH_AUTH_SOCK");
+	struct build_ssh ssh;
+
+	if (!len)
+		return err_usage(err, "invalid ssh '%s'", text);
+	if (str_empty(socket))
+		return err_usage(err, "ssh '%s': there is no agent (SSH_AUTH_SOCK is not set)",
+				 text);
+	ssh = (struct build_ssh){ xstrndup(text, len), xstrdup(socket) };
+	vec_push(&b->ssh, ssh);
+	return 0;
+}
+
+int build_argument_context(struct build_options *b, const char *text, struct err *err)
+{
+	size_t len = strcspn(text, "=");
+	const char *value = text + len + 1, *image;
+	struct build_context c = { 0 };
+
+	if (!len || !text[len] || !*value)
+		return err_usage(err, "'%s' is not NAME=CONTEXT", text);
+	image = str_after(value, "docker-image://");
+	if (image) {
+		c.image = xstrdup(image);
+	} else if (strstr(value, "://")) {
+		return err_unsupported(err,
+				       "context '%s': only directories and docker-image:// are "
+				       "supported",
+				       text);
+	} else if (!(c.dir = realpath(value, NULL))) {
+		return err_sys(err, errno, "context '%s'", text);
+	}
+	c.name = xstrndup(text, len);
+	vec_push(&b->contexts, c);
+	return 0;
+}
+
+int build_argument_host(struct build_options *b, const char *text, struct err *err)
+{
+	size_t len = strcspn(text, "=:");
+
+	if (!len || !text[len] || !text[len + 1])
+		return err_usage(err, "'%s' is not HOST:IP", text);
+	strv_addf(&b->extra_hosts, "%.*s=%s", (int)len, text, text + len + 1);
+	return 0;
+}
+
+int build_argument_allow(struct build_options *b, const char *text, struct err *err)
+{
+	if (str_eq(text, "network.host"))
+		b->allow_host_network = true;
+	else if (str_eq(text, "security.insecure"))
+		b->allow_insecure = true;
+	else
+		return err_unsupported(err, "entitlement '%s' is not supported", text);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int resource;
+} limits[] = {
+	{ "as", RLIMIT_AS },
+	{ "core", RLIMIT_CORE },
+	{ "cpu", RLIMIT_CPU },
+	{ "data", RLIMIT_DATA },
+	{ "fsize", RLIMIT_FSIZE },
+	{ "locks", RLIMIT_LOCKS },
+	{ "memlock", RLIMIT_MEMLOCK },
+	{ "msgqueue", RLIMIT_MSGQUEUE },
+	{ "nice", RLIMIT_NICE },
+	{ "nofile", RLIMIT_NOFILE },
+	{ "nproc", RLIMIT_NPROC },
+	{ "rss", RLIMIT_RSS },
+	{ "rtprio", RLIMIT_RTPRIO },
+	{ "rttime", RLIMIT_RTTIME },
+	{ "sigpending", RLIMIT_SIGPENDING },
+	{ "stack", RLIMIT_STACK },
+};
+
+static int parse_limit(const char *text, uint64_t *ret)
+{
+	if (str_eq(text, "-1")) {
+		*ret = RLIM_INFINITY;
+		return 0;
+	}
+	return parse_u64(text, 0, INT64_MAX, ret);
+}
+
+/* "nofile=1024:2048" */
+int build_argument_ulimit(struct build_options *b, const char *text, struct err *err)
+{
+	size_t len = strcspn(text, "=");
+	cleanup_free char *name = xstrndup(text, len), *soft = NULL;
+	const char *value = text[len] ? text + len + 1 : "";
+	struct spec_rlimit limit = { .resource = -1 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+		if (str_eq(limits[i].name, name))
+			limit.resource = limits[i].resource;
+	if (limit.resource < 0)
+		return err_usage(err, "ulimit '%s' is not known", name);
+	soft = xstrndup(value, strcspn(value, ":"));
+	if (parse_limit(soft, &limit.soft) < 0 ||
+	    parse_limit(strchr(value, ':') ? strchr(value, ':') + 1 : soft, &limit.hard) < 0 ||
+	    limit.soft > limit.hard)
+		return err_usage(err, "ulimit '%s' is not NAME=SOFT[:HARD]", text);
+	vec_push(&b->rlimits, limit);
+	return 0;
+}
+
+int build_argument_size(const char *text, const char *what, int64_t *ret, struct err *err)
+{
+	uint64_t bytes;
+
+	if (str_empty(text))
+		return 0;
+	if (parse_size(text, &bytes) < 0 || bytes > INT64_MAX)
+		return err_usage(err, "%s: '%s' is not a size", what, text);
+	*ret = (int64_t)bytes;
+	return 0;
+}
+
+int build_argument_epoch(struct build_options *b, struct err *err)
+{
+	const char *text = env_get(&b->args, "SOURCE_DATE_EPOCH");
+
+	if (!text)
+		text = getenv("SOURCE_DATE_EPOCH");
+	if (str_empty(text))
+		return 0;
+	if (parse_i64(text, 0, INT64_MAX / NSEC_PER_SEC, &b->epoch) < 0)
+		return err_usage(err, "SOURCE_DATE_EPOCH '%s' is not seconds since 1970", text);
+	b->has_epoch = true;
+	return 0;
+}
+
+int build_arguments_check(const struct build_options *b, struct err *err)
+{
+	if (!str_empty(b->network) && !str_eq(b->network, "default") &&
+	    !str_eq(b->network, "none") && !str_eq(b->network, "host"))
+		return err_unsupported(err,
+				       "network mode \"%s\" not supported by the builder; use "
+				       "default, none or host",
+				       b->network);
+	if (b->platform && strchr(b->platform, ','))
+		return err_unsupported(err, "one platform at a time can be built, not '%s'",
+				       b->platform);
+	return 0;
+}
+
+int build_failed(struct cli *cli, const char *service, struct err *err)
+{
+	if (err->no == EBADMSG && cli->told)
+		return -err->no;
+	if (err->kind == ERR_CANCELLED)
+		return -err->no;
+	return service ? err_wrap(err, "target %s: failed to solve", service)
+		       : err_wrap(err, "failed to solve");
+}

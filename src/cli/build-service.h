@@ -1,0 +1,22 @@
+/* Images of services that say `build:`. Used by build, up, create and run. */
+#ifndef STAVE_CLI_BUILD_SERVICE_H
+#define STAVE_CLI_BUILD_SERVICE_H
+
+#include "build/build.h"
+#include "cli/cli.h"
+
+struct build_wish {
+	struct strv args, ssh; /* --build-arg, --ssh */
+	bool no_cache, pull, quiet, check, explain;
+	const char *memory, *progress; /* or NULL */
+};
+/* Builds those of the services (NULL-terminated) that have a build section, and the services that
+ * they name as contexts; side by side where one does not need another. *ret_built (may be NULL):
+ * appends the names of the images. ERR_INPUT names the file and line of what cannot be done. */
+int build_services(struct cli *cli, struct image_store *store, const struct service **services,
+		   const struct build_wish *wish, struct strv *ret_built, struct err *err);
+/* What has to be done first in a process that may build: starts the program again from a sealed
+ * copy (runtime_protect). Call before anything is done that must not be done twice. */
+int build_services_protect(struct err *err);
+
+#endif

@@ -1,0 +1,187 @@
+/* Layers that were made here, and the image that stands on them. */
+#include "image/assemble.h"
+
+#include "base/fs.h"
+#include "image/store.h"
+
+#include <fcntl.h>
+
+_Static_assert((int)IMAGE_DIGEST == (int)DIGEST_TEXT, "two names for one size");
+
+#define PLAIN_TAR "application/vnd.oci.image.layer.v1.tar"
+
+int image_hold(struct image_store *store, int *ret_fd, struct err *err)
+{
+	return image__lock(store, IMAGE_LOCK_SHARED, ret_fd, err);
+}
+
+const char *image_architecture(void)
+{
+	return image__machine();
+}
+
+/* What Docker's manifests call a layer, in the words of OCI's. */
+static const char *oci_type(const char *type)
+{
+	if (!type)
+		return PLAIN_TAR;
+	if (!str_starts(type, "application/vnd.docker."))
+		return type;
+	return str_ends(type, "gzip")	? PLAIN_TAR "+gzip"
+	       : str_ends(type, "zstd") ? PLAIN_TAR "+zstd"
+					: PLAIN_TAR;
+}
+
+int image_layers_load(struct image_store *store, const struct image *image,
+		      struct image_layers *ret, struct err *err)
+{
+	cleanup_manifest struct manifest m = { 0 };
+	const struct strv *diff_ids = &image->config.diff_ids;
+	int r = image__manifest_load(store, image->manifest, &m, err);
+
+	if (r < 0)
+		return r;
+	if (m.layers.n != diff_ids->n)
+		return err_input(err, "the manifest has %zu layers, the config %zu", m.layers.n,
+				 diff_ids->n);
+	for (size_t i = 0; i < diff_ids->n; i++) {
+		const char *below = i ? ret->items.v[i - 1].chain : NULL;
+		struct image_layer layer = { .blob_size = m.layers.v[i].size };
+
+		memcpy(layer.diff_id, diff_ids->v[i], DIGEST_TEXT);
+		memcpy(layer.blob, m.layers.v[i].digest, DIGEST_TEXT);
+		snprintf(layer.media_type, sizeof(layer.media_type), "%s",
+			 oci_type(m.layers.v[i].media_type));
+		image__chain(below, layer.diff_id, layer.chain);
+		vec_push(&ret->items, layer);
+	}
+	return 0;
+}
+
+static int add_packed(void *data, const void *bytes, size_t len, struct err *err)
+{
+	return image__blob_add(data, bytes, len, err);
+}
+
+int image_layer_pack(struct image_store *store, int root, struct image_layer *ret,
+		     uint64_t *ret_entries, struct err *err)
+{
+	cleanup_blob struct blob_writer w = BLOB_WRITER_NONE;
+	struct image_layer layer = { .media_type = PLAIN_TAR };
+	struct pack_sink sink = { add_packed, &w };
+	int r = image__blob_begin(store, &w, err);
+
+	if (r == 0)
+		r = image__pack(root, &sink, ret_entries, err);
+	if (r < 0)
+		return r;
+	layer.blob_size = w.size;
+	r = image__blob_commit(&w, NULL, layer.blob, err);
+	if (r < 0)
+		return r;
+	memcpy(layer.diff_id, layer.blob, DIGEST_TEXT);
+	*ret = layer;
+	return 0;
+}
+
+int image_layer_adopt(struct image_store *store, const char *dir, const struct image_layer *below,
+		      struct image_layer *layer, uint64_t entries, struct err *err)
+{
+	cleanup_fd int fd = fs_open(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0, err);
+	cleanup_json json_t *record = json_object();
+	int r;
+
+	if (fd < 0)
+		return fd;
+	image__chain(below ? below->chain : NULL, layer->diff_id, layer->chain);
+	json_put_str(record, "diff_id", layer->diff_id);
+	json_put(record, "size", json_integer((json_int_t)layer->blob_size));
+	json_put(record, "entries", json_integer((json_int_t)entries));
+	r = json_write(fd, "layer.json", record, 0600, 0, err);
+	if (r < 0)
+		return r;
+	if (renameat(AT_FDCWD, dir, store->layers, image__hex(layer->chain)) == 0)
+		return 0;
+	if (errno == EEXIST || errno == ENOTEMPTY)
+		return fs_remove_tree(AT_FDCWD, dir, err); /* the same is there already */
+	return err_sys(err, errno, "store layer '%s'", layer->chain);
+}
+
+int image_layer_move(struct image_store *store, const struct image_layer *below,
+		     struct image_layer *layer, struct err *err)
+{
+	char chain[DIGEST_TEXT];
+	int r;
+
+	image__chain(below ? below->chain : NULL, layer->diff_id, chain);
+	if (str_eq(chain, layer->chain))
+		return 0;
+	r = image__layer_unpack(store, layer->blob, layer->diff_id, chain, NULL, err);
+	if (r == 0)
+		memcpy(layer->chain, chain, sizeof(chain));
+	return r;
+}
+
+bool image_layer_there(struct image_store *store, const struct image_layer *layer)
+{
+	return image__layer_has(store, layer->chain) && image__blob_has(store, layer->blob);
+}
+
+char *image_layer_dir(struct image_store *store, const struct image_layer *layer)
+{
+	return image__layer_path(store, layer->chain);
+}
+
+static int put_names(struct image_store *store, const struct strv *names, const char *manifest,
+		     struct err *err)
+{
+	if (!names->n)
+		return image__ref_keep(store, manifest, err);
+	for (size_t i = 0; i < names->n; i++) {
+		cleanup_image_ref struct image_ref ref = { 0 };
+		int r = image_ref_parse(names->v[i], &ref, err);
+
+		if (r == 0 && ref.digest)
+			r = err_input(err, "'%s': an image is named with a tag, not with a digest",
+				      names->v[i]);
+		if (r == 0)
+			r = image__ref_write(store, &ref, manifest, NULL, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int image_assemble(struct image_store *store, json_t *config, const struct image_layers *layers,
+		   const struct strv *names, char **ret_id, struct err *err)
+{
+	VEC(struct manifest_layer) list = { 0 };
+	json_t *diff_ids = json_array();
+	char digest[DIGEST_TEXT], manifest[DIGEST_TEXT];
+	int r;
+
+	if (layers->items.n > IMAGE_LAYERS_MAX)
+		r = err_input(err, "the image has %zu layers, at most %d are supported",
+			      layers->items.n, IMAGE_LAYERS_MAX);
+	else
+		r = 0;
+	vec_each(l, &layers->items) {
+		struct manifest_layer *m = vec_add(&list);
+
+		json_array_append_new(diff_ids, json_string(l->diff_id));
+		memcpy(m->digest, l->blob, DIGEST_TEXT);
+		m->media_type = l->media_type;
+		m->size = l->blob_size;
+	}
+	json_put(config, "rootfs", json_pack("{s:s,s:o}", "type", "layers", "diff_ids", diff_ids));
+	if (r == 0)
+		r = image__blob_put_json(store, config, digest, NULL, err);
+	if (r == 0)
+		r = image__manifest_make(store, digest, list.v, list.n, manifest, err);
+	if (r == 0)
+		r = put_names(store, names, manifest, err);
+	vec_done(&list);
+	if (r == 0)
+		*ret_id = xstrdup(digest);
+	return r;
+}
