@@ -115,6 +115,8 @@ int cli_load_project(struct cli *cli, const struct strv *services, unsigned cmd_
 		.project_name = cli->global.project_name,
 		.project_directory = cli->global.project_directory,
 		.all_services = (cmd_flags & CMD_ALL_SERVICES) != 0,
+		/* What only looks or takes down works with any variables. */
+		.check_variables = (cmd_flags & CMD_PROJECT) != 0,
 	};
 	strv_copy(&options.files, &cli->global.files);
 	strv_copy(&options.env_files, &cli->global.env_files);

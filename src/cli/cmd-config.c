@@ -226,6 +226,7 @@ static int config_run(struct cli *cli, void *options, const struct strv *args, s
 		return err_usage(err, "invalid value '%s' for '--format': expected yaml or json",
 				 o->format);
 	struct compose_options load = {
+		.check_variables = true,
 		.files = cli->global.files,
 		.env_files = cli->global.env_files,
 		.profiles = cli->global.profiles,

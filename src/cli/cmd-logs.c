@@ -66,11 +66,50 @@ static void on_interrupt(int signo)
 	interrupted = signo;
 }
 
+/* What `logs -f` shows, and whether there is anything left to wait for. */
+struct following {
+	struct logview view; /* first: it is the lines' data */
+	struct cli *cli;
+	const struct strv *services;
+	bool ran;	     /* something did, since we follow */
+	nsec_t looked, idle; /* monotonic; idle 0: something runs */
+};
+
+static bool anything_runs(const struct following *f)
+{
+	cleanup_containers struct containers found = { 0 };
+	cleanup_err struct err none = ERR_INIT;
+	if (state_containers(&f->cli->paths, f->cli->project_name, &found, &none) < 0)
+		return false;
+	vec_each(c, &found.items)
+		if (((*c)->state == CONTAINER_BACKOFF || container_is_up((*c)->state)) &&
+		    (f->services->n == 0 || strv_has(f->services, (*c)->service)))
+			return true;
+	return false;
+}
+
+/* Following ends with what is followed: once everything of it has ended, and nothing has come in
+ * its place for a second (a recreated container's successor). */
+static bool all_ended(struct following *f)
+{
+	nsec_t now = now_mono();
+	if (now - f->looked < NSEC_PER_SEC / 2)
+		return false;
+	f->looked = now;
+	if (anything_runs(f)) {
+		f->ran = true;
+		f->idle = 0;
+		return false;
+	}
+	if (!f->idle)
+		f->idle = now;
+	return f->ran && now - f->idle >= NSEC_PER_SEC;
+}
+
 static bool stop(void *data)
 {
-	(void)data;
 	fflush(stdout);
-	return interrupted != 0;
+	return interrupted != 0 || all_ended(data);
 }
 
 static int logs_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
@@ -78,10 +117,12 @@ static int logs_run(struct cli *cli, void *options, const struct strv *args, str
 	const struct logs_args *o = options;
 	cleanup_containers struct containers found = { 0 };
 	struct log_query query = { 0 };
-	struct logview view = {
-		.colour = cli->colour && cli->stdout_tty && !o->no_color,
-		.prefix = !o->no_prefix,
-		.timestamps = o->timestamps,
+	struct following f = {
+		.view = { .colour = cli->colour && cli->stdout_tty && !o->no_color,
+			  .prefix = !o->no_prefix,
+			  .timestamps = o->timestamps },
+		.cli = cli,
+		.services = args,
 	};
 	int r = parse_query(o, &query, err);
 	if (r == 0)
@@ -90,16 +131,17 @@ static int logs_run(struct cli *cli, void *options, const struct strv *args, str
 		return r;
 	vec_each(c, &found.items)
 		if (!o->index.value || (*c)->number == o->index.value)
-			logview_add(&view, &query, cli, *c);
+			logview_add(&f.view, &query, cli, *c);
 	struct sigaction action = { .sa_handler = on_interrupt };
 	if (o->follow) {
 		sigaction(SIGINT, &action, NULL);
 		sigaction(SIGTERM, &action, NULL);
-		r = log_follow(&query, logview_line, stop, &view, err);
+		f.ran = anything_runs(&f);
+		r = log_follow(&query, logview_line, stop, &f, err);
 	} else {
-		r = log_read(&query, logview_line, &view, err);
+		r = log_read(&query, logview_line, &f, err);
 	}
-	logview_done(&view, &query);
+	logview_done(&f.view, &query);
 	if (interrupted) {
 		err_done(err);
 		return 130;

@@ -375,6 +375,8 @@ const struct cmd cmd_up = {
 	.name = "up",
 	.summary = "Create and start containers",
 	.args = "[SERVICE...]",
+	.details = "Variables are checked first against the project's .env.schema, where there is "
+		   "one (docs/env-schema.md).",
 	.options = up_options,
 	.options_size = sizeof(struct up_args),
 	.max_args = ARGS_ANY,

@@ -5,6 +5,7 @@
 #include "compose/discover.h"
 #include "compose/load.h"
 #include "compose/resolve.h"
+#include "compose/schema.h"
 #include "compose/yaml-write.h"
 
 /* The last `name:` of the files, with its variables replaced. The files are read again for the
@@ -36,7 +37,9 @@ static int load_model(struct compose_model *m, struct err *err)
 	int r = discover(m, err);
 	if (r < 0)
 		return r;
-	struct node *name = name_in_files(m);
+	if (m->options->check_variables)
+		schema_check(m);
+	struct node *name = model_failed(m) ? NULL : name_in_files(m);
 	if (model_failed(m))
 		return -EINVAL;
 	r = discover_name(m, name, err);

@@ -32,9 +32,10 @@ struct compose_options {
 	const struct strv *environ; /* the shell environment; NULL: the process's */
 	const char *working_dir;    /* NULL: the process's */
 	bool no_interpolate, no_normalize, no_path_resolution, no_consistency, no_env_resolution;
-	bool document_only; /* only what compose_to_json needs: result.project stays NULL */
-	bool all_services;  /* keep services of inactive profiles (down, ps, config --profiles ...)
-			     */
+	bool check_variables; /* against .env.schema, before anything else is read */
+	bool document_only;   /* only what compose_to_json needs: result.project stays NULL */
+	bool all_services; /* keep services of inactive profiles (down, ps, config --profiles ...)
+			    */
 };
 
 struct compose_result {

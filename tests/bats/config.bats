@@ -1,4 +1,5 @@
 # config and env: what the Compose files mean, as people and programs ask for it. Needs neither root nor an image.
+bats_require_minimum_version 1.5.0
 
 setup() {
 	STAVE=${STAVE:-$BATS_TEST_DIRNAME/../../build/stave}
@@ -115,4 +116,23 @@ setup() {
 		EOF
 		[ "$status" = 0 ] || { echo "$name: $output"; false; }
 	done
+}
+
+@test ".env.schema: what starts something is refused with every fault and its place; what takes down is not" {
+	cat >.env.schema <<-'E'
+		required: [TOKEN]
+		properties:
+		  PORT: {type: integer, minimum: 1, maximum: 65535}
+	E
+	printf '# ours\nPORT=70000\n' >.env
+	printf 'services: {web: {image: i}}\n' >compose.yaml
+	for verb in "up -d" "create" "run web" "config -q" "plan"; do
+		# shellcheck disable=SC2086
+		run ! "$STAVE" $verb
+		[[ "$output" == *".env:2"*"error: variable 'PORT' must be a number of at most 65535"* ]]
+		[[ "$output" == *".env.schema:1:12: error: variable 'TOKEN' is required and not set"* ]]
+		[[ "$output" != *70000* ]]
+	done
+	"$STAVE" ps
+	TOKEN=x PORT=80 "$STAVE" config -q
 }

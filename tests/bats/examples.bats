@@ -96,8 +96,13 @@ print(node if isinstance(node, str) else json.dumps(node))' "$@"
 @test "bot-platform: a variable that must be set is missed" {
 	cd "$EXAMPLES/bot-platform"
 	run ! "$STAVE" --env-file /dev/null config
-	[[ "$output" == *"POSTGRES_PASSWORD"* ]]
-	[[ "$output" == *"set it in .env"* ]]
+	[[ "$output" == *".env.schema:"*"variable 'POSTGRES_PASSWORD' is required and not set: the database's password"* ]]
+	[[ "$output" == *"variable 'BOT_TOKEN' is required"* ]]
+	cp -r . "$BATS_TEST_TMPDIR/bot"
+	cd "$BATS_TEST_TMPDIR/bot"
+	rm .env.schema
+	run ! "$STAVE" --env-file /dev/null config
+	[[ "$output" == *"POSTGRES_PASSWORD"*"set it in .env"* ]]
 }
 
 @test "ichrisbirch: three environments" {

@@ -69,6 +69,23 @@ teardown() {
 	grep -q a1 seen
 }
 
+@test "following ends when everything followed is taken down, and not when it is recreated" {
+	cat >f.yaml <<-'E'
+		services:
+		  f: {image: test, init: true, command: "sh -c 'echo here; sleep 1000'"}
+	E
+	stave -p "$PROJECT-f" -f f.yaml up -d
+	outside timeout 60 "$STAVE" -p "$PROJECT-f" -f f.yaml logs -f >seen 2>&1 3>&- &
+	pid=$!
+	wait_until 10 grep -q here seen
+	stave -p "$PROJECT-f" -f f.yaml up -d --force-recreate -t 0
+	wait_until 10 eval '[ "$(grep -c here seen)" = 2 ]'
+	sleep 1.5
+	kill -0 $pid
+	stave -p "$PROJECT-f" -f f.yaml down -t 0
+	wait $pid
+}
+
 @test "colours only where they are wanted" {
 	stave --ansi always logs >plain
 	! grep -q $'\e' plain

@@ -40,16 +40,6 @@ down_up() {
 	seen "the volume stays: $jobs jobs before and after"
 }
 
-# reached COMMAND'S OUTPUT TEXT: in the background until the text is there, then Ctrl-C.
-follows() {
-	it_runs
-	until_ok 30 grep -q "$1" "$OUT"
-	api health >/dev/null
-	[ "$1" != 'GET /api' ] || until_ok 10 eval "[ \"\$(grep -c 'GET /api/v1/health' '$OUT')\" -ge 2 ]"
-	it_stops
-	seen "$(wc -l <"$OUT") lines, new ones as they come; Ctrl-C ends with $status"
-}
-
 api_logs_follow() {
 	local before
 	api health >/dev/null
@@ -125,10 +115,13 @@ stats() {
 
 environment development
 FILES=
-docker_compose 'the same; it builds the images first'
 row 'docker-compose up -d' 'all five run; a job goes through the queue' five_run
+docker_compose "it is Docker's CLI: \`docker logs lms-api\`"
+row 'stave logs api' 'the lines of lms-api' container_logs
 row 'docker-compose logs -f api' 'its lines, and new ones as they come' api_logs_follow
 row 'docker-compose logs -f celery-worker' 'its lines, and new ones as they come' worker_logs_follow
+docker_compose "it is Docker's CLI: \`docker stats\`"
+row 'stave stats --no-stream' 'processor, memory, network and disk of each' stats 5
 docker_compose 'fails twice: container_name cannot be used with several replicas, and port 8000 is taken by the first'
 row 'docker-compose up -d --scale api=3' 'three replicas behind the one port' scaled
 docker_compose 'cannot come here'
@@ -143,7 +136,7 @@ staging_runs() {
 	until_ok 90 get http://localhost:8010/api/v1/ready
 	running api celery-worker celery-beat db redis
 	get http://localhost:8010/api/v1/health | grep -F '"environment":"staging"'
-	get -o /dev/null http://localhost:8010/docs && wrong "staging shows the API's documentation: debug mode"
+	[ "$(compose exec -T api printenv DEBUG)" = False ]
 	seen "5 of 5 run; $(get http://localhost:8010/api/v1/health)"
 }
 
@@ -170,49 +163,35 @@ becomes_healthy() {
 	seen "$(cat "$OUT")"
 }
 
-# cgroup SERVICE FILE-ON-V2 FILE-ON-V1: the container's limit as the kernel has it.
-cgroup() {
-	compose exec -T "$1" cat "/sys/fs/cgroup/$2" 2>/dev/null || compose exec -T "$1" cat "/sys/fs/cgroup/$3"
-}
-
 limits_hold() {
-	local memory cpu floor quota
+	local memory floor
 	it
 	memory=$(cgroup api memory.max memory/memory.limit_in_bytes)
 	floor=$(cgroup api memory.low memory/memory.soft_limit_in_bytes)
-	cpu=$(compose exec -T api cat /sys/fs/cgroup/cpu.max 2>/dev/null ||
-		compose exec -T api cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us)
 	[ "$memory" = 2147483648 ]
 	[ "$floor" = 1073741824 ]
-	# shellcheck disable=SC2086
-	set -- $cpu
-	[ $(($1 / $2)) = 2 ]
-	grep -q '2GiB' "$OUT"
-	seen "kernel: memory $memory, reservation $floor, CPU $1 of $2; stats: $(grep api "$OUT" | awk '{print $4, $5, $6}')"
+	[ "$(cpus api)" = 200 ]
+	grep -q 'lms-api-1.*/ 2GiB' "$OUT"
+	seen "kernel: memory $memory, reservation $floor, CPU $(cpus api) %; shown: $(grep lms-api-1 "$OUT" | awk '{print $4, $5, $6}')"
 }
 
 isolated() {
-	local address
 	[ "$(world curl -s -o /dev/null -w '%{http_code}' -m 5 http://203.0.113.1:8000/api/v1/health)" = 200 ]
-	for port in 5432 6379; do
-		world nc -z -w 2 203.0.113.1 "$port" && wrong "port $port is reachable from outside"
-	done
-	# Not even for somebody who knows the container's address and sends it this way.
-	address=$(inspect lms-db-1 '{{json .NetworkSettings.Networks}}' | sed 's/.*"IPAddress":"\([^"]*\)".*/\1/')
-	world ip route replace "${address%.*}.0/24" via 203.0.113.1
-	world nc -z -w 2 "$address" 5432 && wrong "$address:5432 is reachable from outside"
-	world ip route del "${address%.*}.0/24"
-	seen "8000 answers 203.0.113.2; 5432 and 6379 do not, nor $address:5432"
+	closed 5432 6379
+	unreachable lms-db-1 5432
+	seen "8000 answers 203.0.113.2; 5432 and 6379 do not, nor $(address lms-db-1):5432"
 }
 
 others_network() {
 	mkdir -p "$T/other"
 	printf 'services: {other: {image: busybox, command: sleep 600}}\n' >"$T/other/compose.yaml"
 	local address
-	address=$(inspect lms-db-1 '{{json .NetworkSettings.Networks}}' | sed 's/.*"IPAddress":"\([^"]*\)".*/\1/')
+	address=$(address lms-db-1)
 	host stave -f "$T/other/compose.yaml" up -d
-	! host stave -f "$T/other/compose.yaml" exec -T other nc -z -w 2 "$address" 5432
-	! host stave -f "$T/other/compose.yaml" exec -T other nslookup db
+	connects host "$address" 5432
+	if host stave -f "$T/other/compose.yaml" exec -T other nc -z -w 2 "$address" 5432; then wrong "$address:5432 is reachable"; fi
+	if host stave -f "$T/other/compose.yaml" exec -T other nslookup db; then wrong 'the name db is known'; fi
+	host stave -f "$T/other/compose.yaml" exec -T other nslookup other
 	host stave -f "$T/other/compose.yaml" down -v -t 0
 	seen "a container on another network neither finds the name db nor reaches $address:5432"
 }
@@ -251,10 +230,112 @@ row 'docker-compose -f docker-compose.staging.yml down -v' 'nothing is left' gon
 environment production
 FILES='--env-file .env.production -f docker-compose.prod.yml'
 row 'docker-compose --env-file .env.production -f docker-compose.prod.yml up -d' 'all four run, the API is ready' production_runs
-row "docker inspect lms-api-1 --format='{{.State.Health.Status}}'" 'healthy' becomes_healthy
-row 'docker stats --no-stream' 'limits and reservations of the file are the kernel'"'"'s' limits_hold
+row "stave inspect lms-api-1 --format='{{.State.Health.Status}}'" 'healthy' becomes_healthy
+row 'stave --env-file .env.production -f docker-compose.prod.yml stats --no-stream' 'limits and reservations of the file are the kernel'"'"'s' limits_hold
 row 'ports: only 8000 (API) exposed' 'the database and Redis cannot be reached from outside' isolated
 row 'Network isolation: custom bridge network' 'other networks cannot reach it at all' others_network
 row 'restart: unless-stopped' 'a killed Redis comes back, and the API with it' backs_off
 row 'docker-compose --env-file .env.production -f docker-compose.prod.yml up -d --force-recreate redis' 'data survives recreation' kept_over_restart
 row 'docker-compose --env-file .env.production -f docker-compose.prod.yml down -v' 'nothing is left' gone
+
+# --- demo ---
+
+demo_runs() {
+	it
+	until_ok 60 is_ready
+	api health | grep -F '"environment":"demo"'
+	running api db redis
+	job certificates
+	seen "$(api health); a job is done inside the API"
+}
+
+environment demo
+FILES='-f docker-compose.demo.yml'
+row 'docker-compose -f docker-compose.demo.yml up -d' 'simplified setup: no worker, everything in memory' demo_runs
+row 'docker-compose -f docker-compose.demo.yml down -v' 'nothing is left' gone
+
+# --- observability ---
+
+observed() {
+	it
+	running prometheus alertmanager
+	until_ok 60 get http://localhost:9090/-/ready
+	until_ok 60 get http://localhost:9093/-/ready
+	seen "Prometheus $(get http://localhost:9090/api/v1/status/buildinfo | sed 's/.*"version":"\([^"]*\)".*/\1/') and Alertmanager answer"
+}
+
+environment observability
+FILES='-f docker-compose.observability.yml'
+row 'docker-compose -f docker-compose.observability.yml up -d' 'Prometheus and Alertmanager answer on 9090 and 9093' observed
+row 'docker-compose -f docker-compose.observability.yml down -v' 'nothing is left' gone
+later 'docker-compose -f docker-compose.observability.yml --profile grafana up -d' 'Grafana on port 3000' "its image exists only in a registry"
+
+# --- the pipeline: build, log in, push; on the machine: pull, up, prune ---
+
+SHA=4f1c2d9
+
+logs_in() {
+	it
+	grep -q "$REGISTRY" "$DOCKER_CONFIG/config.json"
+	seen "$(tail -n 1 "$OUT"); kept in config.json"
+}
+
+pushes() {
+	host stave image tag lms-api "$REGISTRY/lms-api:$SHA"
+	it
+	host curl -fs -u ana:secret "http://$REGISTRY/v2/lms-api/tags/list" | grep -F "$SHA"
+	seen "$(host curl -fs -u ana:secret "http://$REGISTRY/v2/lms-api/tags/list")"
+}
+
+pulls() {
+	local id
+	id=$(inspect "$REGISTRY/lms-api:$SHA" '{{.Id}}')
+	host stave image rm "$REGISTRY/lms-api:$SHA"
+	it
+	[ "$(inspect "$REGISTRY/lms-api:$SHA" '{{.Id}}')" = "$id" ]
+	seen "${id:0:19}, the same image"
+}
+
+pulls_services() {
+	local image
+	# The registry within reach is the one on this machine's loopback address: these are its copies.
+	for image in postgres:16-alpine redis:7-alpine; do
+		host stave image tag "$image" "$REGISTRY/$image"
+		host stave image push -q "$REGISTRY/$image"
+		host stave image rm "$REGISTRY/$image"
+	done
+	sed "s,image: postgres,image: $REGISTRY/postgres,; s,image: redis,image: $REGISTRY/redis,; s,image: lms-api:latest,image: $REGISTRY/lms-api:$SHA," \
+		docker-compose.prod.yml >docker-compose.pulled.yml
+	it
+	host stave image ls | grep -E "$REGISTRY/(postgres|redis)"
+	seen "$(grep -c . "$LOG") lines; postgres and redis are there"
+}
+
+runs_pulled() {
+	it
+	until_ok 90 is_ready
+	[ "$(field api Image)" = "$REGISTRY/lms-api:$SHA" ]
+	seen "$(field api Image) runs; $(api ready)"
+}
+
+prunes() {
+	host stave image tag busybox unused:1
+	it
+	running api db redis celery-worker
+	! host stave image inspect unused:1 || [[ "$COMMAND" != *" -a"* ]]
+	seen "$(tail -n 1 "$OUT"); what is in use stays"
+}
+
+environment pipeline
+docker_compose "it is Docker's CLI"
+row "echo secret | stave login -u ana --password-stdin $REGISTRY" 'the password is read from standard input' logs_in
+docker_compose "it is Docker's CLI"
+row "stave image push $REGISTRY/lms-api:$SHA" 'the registry has it' pushes
+docker_compose "it is Docker's CLI"
+row "stave image pull $REGISTRY/lms-api:$SHA" 'the same image comes back' pulls
+FILES='--env-file .env.production -f docker-compose.pulled.yml'
+row 'docker-compose --env-file .env.production -f docker-compose.pulled.yml pull --ignore-buildable' "the services' images come from the registry" pulls_services
+row 'docker-compose --env-file .env.production -f docker-compose.pulled.yml up -d' 'runs what was pulled' runs_pulled
+docker_compose "it is Docker's CLI: \`docker system prune -f\`"
+row 'stave image prune -f' 'removes only what nothing uses' prunes
+row 'docker-compose --env-file .env.production -f docker-compose.pulled.yml down -v' 'nothing is left' gone

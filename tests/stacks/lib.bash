@@ -50,8 +50,11 @@ later() {
 }
 
 row() {
+	# Until images are built here.
+	[ -z "${STACKS_NO_BUILD:-}" ] || set -- "${1/ --build/}" "${@:2}"
 	COMMAND=$1 EXPECTED=$2
 	shift 2
+	[[ "$ENVIRONMENT" =~ ${STACKS_ONLY:-.} ]] || return 0
 	if [ -n "${STACKS_LIST:-}" ]; then
 		record "" listed
 		return
@@ -166,14 +169,20 @@ all_are() {
 running() {
 	local service
 	for service; do
-		[ "$(field "$service" State | sort -u)" = running ] || wrong "$service is $(field "$service" State | tr '\n' ' ')"
+		[ "$(field "$service" State | sort -u)" = running ] || {
+			wrong "$service is $(field "$service" State | tr '\n' ' ')"
+			return 1
+		}
 	done
 }
 
 healthy() {
 	local service
 	for service; do
-		[ "$(field "$service" Health | sort -u)" = healthy ] || wrong "$service is $(field "$service" Health | tr '\n' ' ')"
+		[ "$(field "$service" Health | sort -u)" = healthy ] || {
+			wrong "$service is $(field "$service" Health | tr '\n' ' ')"
+			return 1
+		}
 	done
 }
 
@@ -204,8 +213,60 @@ nothing_left() {
 
 no_processes() {
 	local pid
-	for pid in $(pgrep -x stave); do
+	for pid in $(pgrep -x 'stave|docker-compose'); do
 		{ tr '\0' '\n' <"/proc/$pid/environ"; } 2>/dev/null | grep -qxF "STAVE_ROOT=$STAVE_ROOT" || continue
 		return 1
 	done
+}
+
+# ordered CONSTRAINT...: when the project's containers started; see order.py.
+ordered() {
+	# shellcheck disable=SC2046
+	host "$T/bin/stave" inspect $(compose ps -aq) | python3 "$TOP/tests/stacks/order.py" "$@"
+}
+
+# address CONTAINER: its IPv4 address on its first network.
+address() {
+	inspect "$1" '{{json .NetworkSettings.Networks}}' | sed 's/.*"IPAddress":"\([0-9.]*\)".*/\1/'
+}
+
+# connects MACHINE ADDRESS PORT: `host` or `world` can open a TCP connection there.
+connects() {
+	"$1" timeout 3 bash -c "exec 3<>/dev/tcp/$2/$3" 2>/dev/null
+}
+
+# closed PORT...: nothing on this machine's address answers there from outside.
+closed() {
+	local port
+	for port; do
+		if connects world 203.0.113.1 "$port"; then wrong "port $port is reachable from outside"; fi
+	done
+}
+
+# unreachable CONTAINER PORT: not even for somebody who knows the container's address and sends it this way.
+unreachable() {
+	local address
+	address=$(address "$1")
+	connects host "$address" "$2" || wrong "$address:$2 does not answer at all"
+	world ip route replace "${address%.*}.0/24" via 203.0.113.1
+	if connects world "$address" "$2"; then wrong "$address:$2 is reachable from outside"; fi
+	world ip route del "${address%.*}.0/24"
+}
+
+# cgroup SERVICE FILE-ON-V2 FILE-ON-V1: the container's limit as the kernel has it.
+cgroup() {
+	compose exec -T "$1" cat "/sys/fs/cgroup/$2" 2>/dev/null || compose exec -T "$1" cat "/sys/fs/cgroup/$3"
+}
+
+# cpus SERVICE: its limit in CPUs times 100.
+cpus() {
+	local words
+	words=$(compose exec -T "$1" cat /sys/fs/cgroup/cpu.max 2>/dev/null ||
+		compose exec -T "$1" cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us)
+	echo "$words" | tr '\n' ' ' | awk '{print $1 * 100 / $2}'
+}
+
+# says URL TEXT: what a WebSocket answers.
+says() {
+	host python3 "$TOP/tests/stacks/websocket.py" "$@"
 }

@@ -1,7 +1,7 @@
 # The distribution's registry on the loopback address of the machine `host`, for ana with the password "secret".
 # shellcheck shell=bash
 
-REGISTRY=127.0.0.1:5000
+REGISTRY=127.0.0.1:5055
 
 registry_start() {
 	local i

@@ -1,13 +1,14 @@
 """The API: health, readiness, metrics, and jobs that go through the queue."""
 
 import logging
+import platform
 import time
 import uuid
 from typing import Any, Dict
 
 import redis
 import sqlalchemy as sa
-from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.middleware.cors import CORSMiddleware
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from pydantic import BaseModel, Field
@@ -111,6 +112,17 @@ def read_job(job_id: uuid.UUID) -> Dict[str, Any]:
             "created_at": job.created_at,
             "finished_at": job.finished_at,
         }
+
+
+@api.websocket("/progress")
+async def progress(socket: WebSocket) -> None:
+    """What a learner's page sends comes back with the replica that answered: a line to try a proxy's upgrade with."""
+    await socket.accept()
+    try:
+        while True:
+            await socket.send_json({"replica": platform.node(), "progress": await socket.receive_text()})
+    except WebSocketDisconnect:
+        pass
 
 
 @app.get("/metrics")

@@ -1,0 +1,231 @@
+#!/bin/bash
+# Document 002: Docker Architecture Plan (examples/learn-greek).
+. "$(dirname "$0")/lib.bash"
+document 002 learn-greek
+
+# --- development ---
+
+front_reaches_back() {
+	get http://localhost/health && get http://localhost/api/v1/whoami
+}
+
+all_start() {
+	it
+	until_ok 120 front_reaches_back
+	until_ok 60 healthy postgres redis
+	running frontend backend postgres redis
+	get http://localhost:8000/health | grep -F '"database":"healthy"'
+	connects host 127.0.0.1 5433
+	seen "$(ordered 'backend>postgres:healthy' 'backend>redis:healthy'); $(get http://localhost:8000/health)"
+}
+
+migrates() {
+	it
+	get http://localhost/api/v1/words | grep -F water
+	seen "$(get http://localhost/api/v1/words | grep -o '"id"' | wc -l) words through nginx, the back end and PostgreSQL"
+}
+
+shell() {
+	local text
+	text=$(host script -qec "$COMMAND" /dev/null <<<$'tty; echo $((6 * 7)); exit 3' 2>&1) && return 1
+	echo "$text"
+	echo "$text" | grep -q /dev/pts/
+	echo "$text" | grep -q '^42'
+	seen 'a terminal (/dev/pts), a prompt, its exit status is passed on'
+}
+
+follows() {
+	local before
+	get http://localhost:8000/health
+	it_runs
+	until_ok 30 grep -q 'GET /health' "$OUT"
+	before=$(wc -l <"$OUT")
+	get http://localhost:8000/health
+	until_ok 10 eval "[ \$(wc -l <'$OUT') -gt $before ]"
+	it_stops
+	seen "$before lines, then each new one"
+}
+
+builds_one() {
+	local frontend
+	frontend=$(inspect learn-greek-frontend '{{.Id}}')
+	it
+	[ "$(inspect learn-greek-frontend '{{.Id}}')" = "$frontend" ]
+	seen "$(host stave image ls learn-greek-backend --format '{{.Repository}}:{{.Tag}} {{.Size}}')"
+}
+
+environment development
+FILES=
+row 'docker-compose up -d' 'all services start; health checks pass; each reaches what it needs' all_start
+row 'docker-compose exec backend alembic upgrade head' 'the tables are there' migrates
+row 'docker-compose exec backend bash' 'a shell in the container' shell
+row 'docker-compose logs -f backend' 'its lines, and new ones as they come' follows
+if [ -n "${STACKS_NO_BUILD:-}" ]; then
+	later 'docker-compose build backend' 'rebuilds the one image' 'images cannot be built yet'
+else
+	row 'docker-compose build backend' 'rebuilds the one image' builds_one
+fi
+row 'docker-compose down -v' 'nothing is left' gone
+
+# --- production ---
+
+production_runs() {
+	it
+	until_ok 120 front_reaches_back
+	until_ok 90 healthy frontend backend postgres redis
+	running frontend backend postgres redis celery-worker celery-beat
+	[ "$(field backend Name | sort | tr '\n' ' ')" = 'learn-greek-backend learn-greek-backend-2 ' ]
+	compose exec -T backend alembic upgrade head
+	seen "$(field backend Name | sort | tr '\n' ' ')run; $(ordered 'backend>postgres:healthy' 'backend>redis:healthy' 'frontend>backend:healthy')"
+}
+
+replicas_share() {
+	local counts
+	for _ in $(seq 400); do get http://localhost/api/v1/whoami && echo; done >"$T/whoami"
+	counts=$(sort "$T/whoami" | uniq -c | awk '{printf "%s ", $1}')
+	[ "$(sort -u "$T/whoami" | wc -l)" = "$1" ]
+	seen "of 400 requests through nginx: ${counts% }"
+}
+
+limits_hold() {
+	local text='' service want
+	for want in "frontend 268435456 50" "backend 536870912 100" "postgres 1073741824 100" "redis 268435456 25" "celery-worker 536870912 50"; do
+		# shellcheck disable=SC2086
+		set -- $want
+		[ "$(cgroup "$1" memory.max memory/memory.limit_in_bytes)" = "$2" ]
+		[ "$(cpus "$1")" = "$3" ]
+		text="$text$1 $(($2 >> 20))M $3%, "
+	done
+	seen "at the kernel: ${text%, }"
+}
+
+tuned() {
+	local text
+	text=$(compose exec -T postgres psql -U postgres -Atc "SELECT name || '=' || setting FROM pg_settings WHERE name IN
+		('shared_preload_libraries', 'max_connections', 'checkpoint_completion_target', 'lc_collate', 'server_encoding')" | tr '\n' ' ')
+	echo "$text"
+	[[ "$text" == *shared_preload_libraries=pg_stat_statements* && "$text" == *max_connections=100* && "$text" == *completion_target=0.7* ]]
+	seen "$text"
+}
+
+scales() {
+	it
+	all_are backend State running 3
+	until_ok 90 all_are backend Health healthy 3
+	replicas_share 3
+}
+
+loses_none() {
+	host python3 "$TOP/tests/stacks/requests.py" http://127.0.0.1/api/v1/words 1000000 4 "$1" >"$T/requests" &
+	LOAD=$!
+	sleep 2
+}
+
+count_lost() {
+	wait "$LOAD"
+	cat "$T/requests"
+	TOTAL=$(sed -n 's/^200: //p' "$T/requests")
+	LOST=$(awk -F': ' '!/^200|seconds/ {n += $2} END {print n + 0}' "$T/requests")
+}
+
+recreates_one() {
+	local before postgres
+	# Another image under the name that the file has: what a pull brings.
+	before=$(inspect learn-greek-backend '{{.Id}}')
+	postgres=$(inspect learn-greek-postgres '{{.Id}}')
+	newer_image
+	it
+	[ "$(inspect learn-greek-backend '{{.Id}}')" != "$before" ]
+	[ "$(inspect learn-greek-postgres '{{.Id}}')" = "$postgres" ]
+	until_ok 90 healthy backend
+	until_ok 30 front_reaches_back
+	[ "$(inspect learn-greek-backend '{{json .Config.Env}}' | grep -c REVISION=2)" = 1 ]
+	seen "$(field backend Name | wc -l) containers of the new image; PostgreSQL was left alone; nginx goes on"
+}
+
+# The same file system with another configuration.
+newer_image() {
+	local layers
+	layers=$(mktemp -d "$T/newer.XXXXXX")
+	host stave image save -o "$layers/a.tar" learn-greek-easy-backend:latest
+	tar -C "$layers" -xf "$layers/a.tar"
+	python3 "$TOP/tests/stacks/revise.py" "$layers" REVISION=2
+	rm "$layers/a.tar"
+	tar -C "$layers" -cf - . | host stave image load
+	rm -rf --one-file-system "$layers"
+}
+
+dumps() {
+	it
+	mv backup.sql "$T/backup.sql"
+	grep -F 'COPY public.words' "$T/backup.sql"
+	# Byte for byte what it makes inside, but for the random word that pg_dump puts into each dump.
+	compose exec -T postgres sh -c 'pg_dump -U postgres learn_greek_easy >/tmp/inside.sql; cat /tmp/inside.sql' >"$T/inside.sql"
+	cmp <(grep -av '^.\(un\)\?restrict ' "$T/backup.sql") <(grep -av '^.\(un\)\?restrict ' "$T/inside.sql")
+	# And three megabytes with every byte that there is.
+	compose exec postgres sh -c 'head -c 3000000 /dev/urandom >/tmp/random'
+	compose exec postgres cat /tmp/random >"$T/random"
+	[ "$(sha256sum <"$T/random")" = "$(compose exec postgres sh -c 'sha256sum </tmp/random')" ]
+	seen "$(stat -c %s "$T/backup.sql") bytes; so are 3 MB of random bytes"
+}
+
+restored() {
+	local want
+	want=$(compose exec -T postgres psql -U postgres -d learn_greek_easy -Atc 'SELECT * FROM words ORDER BY id' | sha256sum)
+	compose exec -T postgres createdb -U postgres again
+	host "$T/bin/stave" -f docker-compose.prod.yml exec -T postgres psql -q -U postgres -d again <"$T/backup.sql"
+	[ "$(compose exec -T postgres psql -U postgres -d again -Atc 'SELECT * FROM words ORDER BY id' | sha256sum)" = "$want" ]
+	seen 'a new database with the dump has the same rows'
+}
+
+restarted() {
+	kill -9 "$(inspect learn-greek-redis '{{.State.Pid}}')"
+	until_ok 60 eval "[ \"\$(inspect learn-greek-redis '{{.RestartCount}}')\" = 1 ]"
+	until_ok 60 healthy redis
+	running backend celery-worker celery-beat
+	seen 'Redis was killed, is running and healthy again; the rest never stopped'
+}
+
+history() {
+	it
+	if grep -aE 'POSTGRES_PASSWORD|SECRET_KEY|change-this' "$OUT"; then wrong 'a secret is in the history'; fi
+	seen "$(wc -l <"$OUT") lines, no secret in them"
+}
+
+data_survives() {
+	local words
+	words=$(get http://localhost/api/v1/words)
+	it
+	until_ok 90 healthy postgres
+	until_ok 90 eval "[ \"\$(get http://localhost/api/v1/words)\" = '$words' ]"
+	seen 'the same words from recreated containers'
+}
+
+pulled_up() {
+	local image
+	for image in postgres:16-alpine redis:7-alpine; do
+		host stave image tag "$image" "$REGISTRY/$image"
+		host stave image push -q "$REGISTRY/$image"
+	done
+	sed "s,image: postgres,image: $REGISTRY/postgres,; s,image: redis,image: $REGISTRY/redis," docker-compose.prod.yml >docker-compose.pulled.yml
+	it
+	seen "$(tr '\n' ';' <"$OUT" | tail -c 200)pulled"
+}
+
+environment production
+FILES='-f docker-compose.prod.yml'
+docker_compose 'refuses it: container_name cannot be used with deploy.replicas: 2'
+row 'docker-compose -f docker-compose.prod.yml up -d' 'six services, the back end twice, in the order of their health' production_runs
+row 'curl http://localhost/api/v1/whoami' 'nginx reaches both replicas' replicas_share 2
+row 'deploy.resources.limits' 'enforced by the kernel' limits_hold
+row 'command: > postgres -c ...' 'PostgreSQL has its settings' tuned
+docker_compose 'refuses it, as above'
+row 'docker-compose -f docker-compose.prod.yml up -d --scale backend=3' 'three replicas, all of them used' scales
+row 'docker-compose exec postgres pg_dump -U postgres learn_greek_easy > backup.sql' 'the dump, byte for byte' dumps
+row 'psql < backup.sql' 'the dump can be restored' restored
+row 'docker-compose -f docker-compose.prod.yml up -d --no-deps backend' 'the back end is recreated of the new image, nothing else is' recreates_one
+row 'Containers restart on failure' 'a killed service comes back' restarted
+row 'docker-compose -f docker-compose.prod.yml up -d --force-recreate postgres' 'data survives recreation' data_survives
+docker_compose "it is Docker's CLI: \`docker history\`"
+row 'stave image history --no-trunc learn-greek-easy-backend' 'no secrets in image layers' history
+row 'docker-compose -f docker-compose.prod.yml down -v' 'nothing is left' gone
