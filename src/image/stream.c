@@ -10,8 +10,11 @@ struct http_stream {
 	CURL *easy;
 	struct curl_slist *headers;
 	char *path;
-	struct str data; /* arrived, not yet read: from `at` on */
+	char *room; /* where the reader wants them; NULL while it does not ask */
+	size_t room_size, filled;
+	struct str data; /* arrived beyond that: from `at` on */
 	size_t at;
+	bool paused;	 /* until data is read: a fast wire does not fill the memory */
 	uint64_t offset; /* of the next byte that is wanted from the wire */
 	uint64_t size;	 /* of the whole */
 	uint64_t skip;	 /* this many of the next bytes are known already */
@@ -22,6 +25,16 @@ struct http_stream {
 	int attempt;
 };
 
+/* To the reader; what it has no room for stays here. */
+static void take(struct http_stream *s, const char *data, size_t len)
+{
+	size_t left = s->room_size - s->filled, n = len < left ? len : left;
+
+	memcpy(s->room + s->filled, data, n);
+	s->filled += n;
+	str_addn(&s->data, data + n, len - n);
+}
+
 /* Bytes count only when the answer is what was asked for: the whole, or the rest from the offset. A
  * server without ranges sends it all again: what is known is passed over. */
 static size_t stream_body(char *data, size_t size, size_t n, void *user)
@@ -30,6 +43,11 @@ static size_t stream_body(char *data, size_t size, size_t n, void *user)
 	size_t len = size * n;
 	size_t known;
 	long status = 0;
+
+	if (s->data.len - s->at) {
+		s->paused = true;
+		return CURL_WRITEFUNC_PAUSE; /* curl keeps these bytes */
+	}
 
 	curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
 	s->response.status = status;
@@ -40,7 +58,7 @@ static size_t stream_body(char *data, size_t size, size_t n, void *user)
 	s->checked = true;
 	known = len < s->skip ? len : (size_t)s->skip;
 	s->skip -= known;
-	str_addn(&s->data, data + known, len - known);
+	take(s, data + known, len - known);
 	s->offset += len - known;
 	return len;
 }
@@ -69,7 +87,7 @@ static int stream_start(struct http_stream *s, struct err *err)
 	image__transfer_options(s->h, s->easy);
 	s->headers = image__headers(s->h, url, &q);
 	image__answer_clear(&s->answer);
-	s->ended = s->checked = false;
+	s->ended = s->checked = s->paused = false;
 	curl_easy_setopt(s->easy, CURLOPT_URL, url);
 	curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, s->headers);
 	curl_easy_setopt(s->easy, CURLOPT_HEADERFUNCTION, image__take_header);
@@ -121,19 +139,21 @@ void image__http_stream_free(struct http_stream *s)
 /* Lets curl work until there are bytes or the transfer is over. */
 static void stream_pump(struct http_stream *s)
 {
-	while (!s->ended && s->at == s->data.len) {
+	while (!s->ended && !s->filled) {
 		int running = 0, left = 0;
 		CURLMsg *m;
 
-		str_clear(&s->data);
-		s->at = 0;
+		if (s->paused) {
+			s->paused = false;
+			curl_easy_pause(s->easy, CURLPAUSE_CONT);
+		}
 		curl_multi_perform(s->multi, &running);
 		while ((m = curl_multi_info_read(s->multi, &left)))
 			if (m->msg == CURLMSG_DONE) {
 				s->ended = true;
 				s->result = m->data.result;
 			}
-		if (!s->ended && !s->data.len)
+		if (!s->ended && !s->filled)
 			curl_multi_poll(s->multi, NULL, 0, 1000, NULL);
 	}
 }
@@ -175,19 +195,30 @@ static int stream_ended(struct http_stream *s, struct err *err)
 ssize_t image__http_read(struct http_stream *s, void *buf, size_t size, struct err *err)
 {
 	for (;;) {
-		size_t have;
+		size_t have = s->data.len - s->at;
 		int r;
 
-		stream_pump(s);
-		have = s->data.len - s->at;
 		if (have) {
 			size_t n = have < size ? have : size;
 
 			memcpy(buf, s->data.data + s->at, n);
 			s->at += n;
+			if (s->at == s->data.len) {
+				str_clear(&s->data);
+				s->at = 0;
+			}
+			return (ssize_t)n;
+		}
+		s->room = buf;
+		s->room_size = size;
+		s->filled = 0;
+		stream_pump(s);
+		s->room = NULL;
+		s->room_size = 0;
+		if (s->filled) {
 			s->attempt = 0; /* it moves: the patience is for one place */
 			s->asked = false;
-			return (ssize_t)n;
+			return (ssize_t)s->filled;
 		}
 		r = stream_ended(s, err);
 		if (r <= 0)
