@@ -1,5 +1,6 @@
 #include "engine/client.h"
 
+#include "base/build-id.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/parse.h"
@@ -34,6 +35,7 @@ struct client {
 	char *project;
 	struct channel channel;
 	int interrupt_fd; /* borrowed; FD_NONE: none */
+	bool upgrades;	  /* a supervisor of another build is asked to step aside; once */
 };
 
 void client_free(struct client *client)
@@ -237,9 +239,9 @@ static int connect_control(const struct engine_paths *paths, const char *project
 
 /* Sends a frame whole. 0, or -EPIPE (no err) when the supervisor has gone. */
 static int put_frame(struct client *client, enum frame_type type, const json_t *body,
-		     const int *fds, struct err *err)
+		     const int *fds, int fd_count, struct err *err)
 {
-	int r = channel_put_fds(&client->channel, type, body, fds, fds ? 3 : 0);
+	int r = channel_put_fds(&client->channel, type, body, fds, fd_count);
 	if (r < 0)
 		return err_sys(err, -r, "ask the supervisor");
 	while ((r = channel_send(&client->channel)) == 0) {
@@ -272,27 +274,42 @@ static int next_frame(struct client *client, struct frame *ret, struct err *err)
 	}
 }
 
-/* 0; -EPIPE (no err): it went away meanwhile; -EPROTO (no err): another version, asked to step
- * aside. */
+/* The supervisor steps aside, and its keeper starts this program in its place. */
+static int ask_upgrade(struct client *client, struct err *err)
+{
+	cleanup_frame struct frame frame = { 0 };
+	cleanup_fd int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int r = put_frame(client, FRAME_UPGRADE, NULL, &program, program >= 0 ? 1 : 0, err);
+	if (r == 0)
+		r = next_frame(client, &frame, err);
+	return r < 0 ? r : result_to_err(frame.body, err);
+}
+
+/* 0; -EPIPE (no err): it went away meanwhile; -EPROTO (no err): another version or build, asked to
+ * step aside. */
 static int greet(struct client *client, struct err *err)
 {
 	cleanup_frame struct frame frame = { 0 };
 	cleanup_json json_t *hello = json_pack("{s:i}", "version", PROTOCOL_VERSION);
-	int r = put_frame(client, FRAME_HELLO, hello, NULL, err);
+	int r = put_frame(client, FRAME_HELLO, hello, NULL, 0, err);
 	if (r == 0)
 		r = next_frame(client, &frame, err);
 	if (r < 0)
 		return r;
-	if (frame.version == PROTOCOL_VERSION && frame.type == FRAME_HELLO_REPLY)
+	bool same = frame.version == PROTOCOL_VERSION && frame.type == FRAME_HELLO_REPLY;
+	const char *build = json_str(frame.body, "build", "");
+	if (same && (!client->upgrades || str_eq(build, build_id())))
 		return 0;
-	debug("the supervisor speaks protocol %d, we %d: asking for another", frame.version,
-	      PROTOCOL_VERSION);
-	frame_done(&frame);
-	r = put_frame(client, FRAME_UPGRADE, NULL, NULL, err);
-	if (r == 0)
-		r = next_frame(client, &frame, err);
-	if (r == 0)
-		r = result_to_err(frame.body, err);
+	debug("the supervisor is build %s and speaks protocol %d, we are %s and speak %d: asking "
+	      "for "
+	      "another",
+	      build, frame.version, build_id(), PROTOCOL_VERSION);
+	client->upgrades = false;
+	r = ask_upgrade(client, err);
+	if (r < 0 && same && err->kind == ERR_CONFLICT) {
+		err_done(err); /* it is at work: then as it is */
+		return 0;
+	}
 	return r < 0 ? r : -EPROTO;
 }
 
@@ -347,6 +364,7 @@ int client_open(const struct engine_paths *paths, const char *project, unsigned 
 	client->paths.run = xstrdup(paths->run);
 	client->project = xstrdup(project);
 	client->interrupt_fd = interrupt_fd;
+	client->upgrades = flags & CLIENT_SPAWN;
 	channel_init(&client->channel, FD_NONE);
 	r = open_channel(client, flags, err);
 	if (r < 0)
@@ -391,6 +409,7 @@ struct asking {
 static int check_alive(const struct client *client, struct err *err)
 {
 	struct client other = *client;
+	other.upgrades = false;
 	cleanup_err struct err why = ERR_INIT;
 	int fd = connect_control(&client->paths, client->project);
 	if (fd < 0)
@@ -414,7 +433,7 @@ static int cancel(struct client *client, struct asking *asking, struct err *err)
 		return interrupted(err);
 	}
 	asking->interrupted = true;
-	return put_frame(client, FRAME_CANCEL, NULL, NULL, err);
+	return put_frame(client, FRAME_CANCEL, NULL, NULL, 0, err);
 }
 
 static int receive_result(struct client *client, struct asking *asking, struct frame *ret,
@@ -455,7 +474,8 @@ static int receive_result(struct client *client, struct asking *asking, struct f
 static int ask_once(struct client *client, struct asking *asking, struct frame *ret,
 		    struct err *err)
 {
-	int r = put_frame(client, asking->type, asking->body, asking->fds, err);
+	int r = put_frame(client, asking->type, asking->body, asking->fds, asking->fds ? 3 : 0,
+			  err);
 	return r < 0 ? r : receive_result(client, asking, ret, err);
 }
 

@@ -16,9 +16,10 @@ enum { CLIENT_SPAWN = 1u << 0 };
 
 struct client;
 /* Without CLIENT_SPAWN: ERR_NOT_FOUND when no supervisor runs. A supervisor of another protocol
- * version is asked to step aside for this binary's. No call waits for a supervisor that hangs:
- * after 20 s (STAVE_PATIENCE) without an answer to a greeting it is ERR_TIMEOUT, naming the
- * process. interrupt_fd (borrowed; FD_NONE): becomes readable at Ctrl-C, which ends the opening. */
+ * version (with CLIENT_SPAWN: of another build) is asked to step aside for this binary's. No call
+ * waits for a supervisor that hangs: after 20 s (STAVE_PATIENCE) without an answer to a greeting it
+ * is ERR_TIMEOUT, naming the process. interrupt_fd (borrowed; FD_NONE): becomes readable at Ctrl-C,
+ * which ends the opening. */
 int client_open(const struct engine_paths *paths, const char *project, unsigned flags,
 		int interrupt_fd, struct client **ret, struct err *err);
 void client_free(struct client *client);

@@ -45,6 +45,11 @@ enum keeper_message_type {
 	KEEPER_LIST_END = 202,
 };
 
+/* The program that the next supervisors are: given by the client that asked for the upgrade. No
+ * slot and no container is called so. */
+#define KEEPER_PROGRAM_OWNER "stave"
+#define KEEPER_PROGRAM	     "program"
+
 /* "<slot>/net", "<id>/out": a slot's name has at most 200 bytes. */
 enum { KEEPER_NAME_MAX = 232 };
 

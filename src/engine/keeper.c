@@ -23,6 +23,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 enum {
@@ -125,6 +126,17 @@ static void held_add(const char *name, int fd)
 	held.count++;
 }
 
+/* FD_NONE: nobody gave one. */
+static int held_program(void)
+{
+	static const char name[] = KEEPER_PROGRAM_OWNER "/" KEEPER_PROGRAM;
+	uint32_t hash = name_hash(name);
+	for (uint32_t i = 0; i < held.count; i++)
+		if (held.hash[i] == hash && strcmp(held.name[i], name) == 0)
+			return held.fd[i];
+	return FD_NONE;
+}
+
 /* --- exit statuses --- */
 
 static void exits_ack(pid_t pid)
@@ -217,6 +229,10 @@ static void supervisor_start(void)
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		child_descriptors(pair[1], keeper.ready);
+		int program = held_program();
+		if (program >= 0)
+			(void)syscall(SYS_execveat, program, "", keeper.argv, environ,
+				      AT_EMPTY_PATH);
 		if (keeper.upgrade && keeper.binary)
 			execv(keeper.binary, keeper.argv);
 		execv("/proc/self/exe", keeper.argv);

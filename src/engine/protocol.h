@@ -2,7 +2,7 @@
  * stream socket STAVE_RUN/projects/<project>/control. A frame is a header and a JSON object;
  * descriptors travel beside the frame's first byte. Every connection begins with HELLO in both
  * directions; a mismatch of versions is answered with the supervisor's own, and the client then
- * asks for UPGRADE.
+ * asks for UPGRADE; so does a client that would start one and is another build.
  *
  * On one connection requests are answered in order: EVENT frames while it is at work, then one
  * RESULT. CANCEL may be sent while an APPLY or RUN is at work. A connection that ends cancels what
@@ -31,11 +31,11 @@ enum { PROTOCOL_VERSION = 1 };
 	X(WAIT, 105, 0, "wait")	      /* {id} -> RESULT {exit_code} */                             \
 	X(ATTACH, 106, 0, "attach")   /* {id} -> RESULT {tty} + descriptor */                      \
 	X(EVENTS, 107, 0, "events")   /* {} -> EVENT until the client goes */                      \
-	X(UPGRADE, 108, 0, "upgrade") /* {} -> RESULT {}, then another supervisor */               \
+	X(UPGRADE, 108, 1, "upgrade") /* {} + its program -> RESULT {}, then another supervisor */ \
 	X(QUIT, 109, 0, "quit")	      /* {} -> RESULT {}: leave at once when nothing runs */       \
 	X(CANCEL, 110, 0, "cancel")   /* {} (no answer of its own) */                              \
 	/* answers */                                                                              \
-	X(HELLO_REPLY, 200, 0, "hello-reply") /* {version, stave, pid} */                          \
+	X(HELLO_REPLY, 200, 0, "hello-reply") /* {version, stave, build, pid} */                   \
 	X(EVENT, 201, 0, "event")                                                                  \
 	X(RESULT, 202, 1, "result") /* {error?: {kind, no, message}} and what the request says */
 

@@ -1,4 +1,5 @@
 /* The supervisor's control socket: who may ask for what, and what is answered. */
+#include "base/build-id.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "engine/protocol.h"
@@ -200,9 +201,10 @@ static void ask_attach(struct conn *conn, struct frame *frame)
 static void ask_upgrade(struct conn *conn, struct frame *frame)
 {
 	cleanup_err struct err err = ERR_INIT;
-	(void)frame;
 	if (conn->s->jobs.n > 0)
 		(void)err_conflict(&err, "work is going on in this project: try again later");
+	else if (frame->fd_count > 0)
+		link_hold(conn->s, KEEPER_PROGRAM_OWNER, KEEPER_PROGRAM, frame->fds[0]);
 	answer(conn, &err);
 	if (err.no == 0)
 		supervisor_upgrade(conn->s);
@@ -228,8 +230,9 @@ static void ask_events(struct conn *conn, struct frame *frame)
 static void ask_hello(struct conn *conn, struct frame *frame)
 {
 	(void)frame;
-	cleanup_json json_t *body = json_pack("{s:i, s:s, s:i}", "version", PROTOCOL_VERSION,
-					      "stave", STAVE_VERSION, "pid", (int)getpid());
+	cleanup_json json_t *body =
+		json_pack("{s:i, s:s, s:s, s:i}", "version", PROTOCOL_VERSION, "stave",
+			  STAVE_VERSION, "build", build_id(), "pid", (int)getpid());
 	conn->greeted = true;
 	conn->busy = 0;
 	conn_put(conn, FRAME_HELLO_REPLY, body, FD_NONE);

@@ -199,6 +199,8 @@ int link_claim(struct supervisor *s, const char *owner, const char *what)
 
 void link_drop_unclaimed(struct supervisor *s)
 {
+	/* The keeper's own: we are what it starts. */
+	fd_close(link_claim(s, KEEPER_PROGRAM_OWNER, KEEPER_PROGRAM));
 	map_each(e, &s->held)
 		link_send(s, KEEPER_DROP, e->key, 0, FD_NONE);
 	map_done(&s->held);
