@@ -12,6 +12,7 @@
 
 struct usage {
 	struct map seen; /* "device inode" of files with several names */
+	uint64_t files;
 };
 
 struct usage *usage_new(void)
@@ -39,7 +40,13 @@ uint64_t usage_count(struct usage *u, const struct stat *st)
 			return 0;
 		map_set(&u->seen, id, &counted);
 	}
+	u->files++;
 	return (uint64_t)st->st_blocks * 512;
+}
+
+uint64_t usage_files(const struct usage *u)
+{
+	return u->files;
 }
 
 /* A directory being read. */

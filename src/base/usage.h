@@ -21,6 +21,8 @@ DEFINE_CLEANUP(struct usage, usage_free)
 
 /* The bytes of one thing that has been looked at; 0 when it was counted before. */
 uint64_t usage_count(struct usage *u, const struct stat *st);
+/* How many have been counted: the inodes they take. */
+uint64_t usage_files(const struct usage *u);
 /* Adds the tree at path, itself included, to *bytes. What goes away meanwhile is nothing. */
 int usage_add(struct usage *u, int at, const char *path, uint64_t *bytes, struct err *err);
 

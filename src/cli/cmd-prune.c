@@ -1,10 +1,14 @@
-/* image prune, system prune: what nobody needs goes. */
+/* image prune, volume prune, system prune: what nobody needs goes. */
 #include "cli/prune.h"
+#include "cli/volume-view.h"
+
+#include "base/parse.h"
 
 #include <stdio.h>
 
 struct prune_args {
 	bool all, dry_run, force, volumes;
+	struct strv filters;
 };
 #define O(field) offsetof(struct prune_args, field)
 
@@ -33,6 +37,69 @@ const struct cmd cmd_image_prune = {
 	.options = image_prune_options,
 	.options_size = sizeof(struct prune_args),
 	.run = image_prune_run,
+};
+
+/* --- volume prune --- */
+
+static bool said_yes(const char *question)
+{
+	char answer[16];
+	fprintf(stderr, "%s [y/N] ", question);
+	fflush(stderr);
+	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+/* Docker's other way to say --all is the filter all=true; the rest chooses. */
+static void take_all_filter(struct prune_args *o)
+{
+	for (size_t i = o->filters.n; i-- > 0;) {
+		const char *value = str_after(o->filters.v[i], "all=");
+		bool all = false;
+		if (!value || parse_bool(value, &all) < 0)
+			continue;
+		o->all = o->all || all;
+		strv_remove(&o->filters, i);
+	}
+}
+
+static int volume_prune_run(struct cli *cli, void *options, const struct strv *args,
+			    struct err *err)
+{
+	struct prune_args *o = options;
+	take_all_filter(o);
+	struct prune what = { .volumes = true,
+			      .named_volumes = o->all,
+			      .volume_filters = &o->filters,
+			      .dry_run = o->dry_run || cli->global.dry_run };
+	(void)args;
+	int r = volume_filter_check(&o->filters, err);
+	if (r < 0)
+		return r;
+	if (!o->force && !what.dry_run &&
+	    !said_yes(o->all ? "WARNING! This will remove all local volumes not used by at least "
+			       "one container.\nAre you sure you want to continue?"
+			     : "WARNING! This will remove anonymous local volumes not used by at "
+			       "least one container.\nAre you sure you want to continue?"))
+		return 0;
+	return prune_run(cli, &what, err);
+}
+
+static const struct option volume_prune_options[] = {
+	{ 'a', "all", OPTION_FLAG, O(all), NULL, NULL,
+	  "Remove all volumes that no container uses, not only anonymous ones", 0 },
+	{ 0, "dry-run", OPTION_FLAG, O(dry_run), NULL, NULL, "Only say what would be removed", 0 },
+	{ 0, "filter", OPTION_LIST, O(filters), "FILTER", NULL,
+	  "label=KEY[=VALUE], label!=KEY[=VALUE], name=PART, project=NAME", 0 },
+	{ 'f', "force", OPTION_FLAG, O(force), NULL, NULL, "Do not ask to confirm", 0 },
+	{ .name = NULL },
+};
+
+const struct cmd cmd_volume_prune = {
+	.name = "volume prune",
+	.summary = "Remove volumes that no container uses",
+	.options = volume_prune_options,
+	.options_size = sizeof(struct prune_args),
+	.run = volume_prune_run,
 };
 
 /* --- system prune --- */

@@ -1,13 +1,12 @@
 /* volumes: the project's volumes. */
 #include "cli/cli.h"
 #include "cli/listing.h"
-
-#include "volume/volume.h"
+#include "cli/volume-view.h"
 
 #include <stdio.h>
 
 struct volumes_args {
-	bool quiet;
+	bool quiet, size;
 	const char *format;
 };
 
@@ -16,6 +15,8 @@ static const struct option volumes_options[] = {
 	  "table, json, 'table TEMPLATE' or TEMPLATE", 0 },
 	{ 'q', "quiet", OPTION_FLAG, offsetof(struct volumes_args, quiet), NULL, NULL,
 	  "Only display volume names", 0 },
+	{ 's', "size", OPTION_FLAG, offsetof(struct volumes_args, size), NULL, NULL,
+	  "Also the space and the inodes they take up", 0 },
 	{ .name = NULL },
 };
 
@@ -23,6 +24,11 @@ static const struct listing_column columns[] = {
 	{ "DRIVER", "Driver" },
 	{ "VOLUME NAME", "Name" },
 	{ NULL, NULL },
+};
+
+static const struct listing_column size_columns[] = {
+	{ "DRIVER", "Driver" }, { "VOLUME NAME", "Name" }, { "SIZE", "Size" },
+	{ "INODES", "Inodes" }, { "LIMIT", "Limit" },	   { NULL, NULL },
 };
 
 /* With services named: only what their containers mount. */
@@ -35,27 +41,8 @@ static bool mounted(const struct containers *found, const char *volume)
 	return false;
 }
 
-static char *labels_text(const json_t *labels)
-{
-	cleanup_str struct str out = STR_INIT;
-	const char *key;
-	json_t *value;
-	json_object_foreach((json_t *)labels, key, value)
-		str_addf(&out, "%s%s=%s", out.len ? "," : "", key,
-			 json_is_string(value) ? json_string_value(value) : "");
-	return str_take(&out);
-}
-
-static json_t *row_for(const struct volume *v)
-{
-	cleanup_free char *labels = labels_text(v->labels);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "Availability",
-			 "N/A", "Driver", v->driver ? v->driver : "local", "Group", "N/A", "Labels",
-			 labels, "Links", "N/A", "Mountpoint", v->path, "Name", v->name, "Scope",
-			 "local", "Size", "N/A", "Status", "N/A");
-}
-
-static int gather(struct cli *cli, const struct strv *services, json_t *rows, struct err *err)
+static int gather(struct cli *cli, const struct strv *services, bool size, json_t *rows,
+		  struct err *err)
 {
 	cleanup_containers struct containers found = { 0 };
 	cleanup_strv struct strv names = { 0 };
@@ -69,8 +56,12 @@ static int gather(struct cli *cli, const struct strv *services, json_t *rows, st
 		if (volume_load(cli->paths.root, names.v[i], &v, &gone) < 0)
 			continue;
 		bool ours = str_eq(v.project, cli->project_name);
-		if (services->n ? mounted(&found, v.name) : ours || mounted(&found, v.name))
-			json_array_append_new(rows, row_for(&v));
+		if (!(services->n ? mounted(&found, v.name) : ours || mounted(&found, v.name)))
+			continue;
+		json_t *row = volume_row(&v, size, err);
+		if (!row)
+			return -err->no;
+		json_array_append_new(rows, row);
 	}
 	return r;
 }
@@ -81,11 +72,12 @@ static int volumes_run(struct cli *cli, void *options, const struct strv *args, 
 	cleanup_json json_t *rows = json_array();
 	const json_t *row;
 	size_t i;
-	int r = gather(cli, args, rows, err);
+	int r = gather(cli, args, o->size, rows, err);
 	if (r < 0)
 		return r;
 	if (!o->quiet) {
-		struct listing listing = { .columns = columns, .rows = rows };
+		struct listing listing = { .columns = o->size ? size_columns : columns,
+					   .rows = rows };
 		return listing_print(&listing, o->format, err);
 	}
 	json_array_foreach(rows, i, row)

@@ -54,6 +54,11 @@
 	X(unpause)                                                                                 \
 	X(up)                                                                                      \
 	X(version)                                                                                 \
+	X(volume_create)                                                                           \
+	X(volume_inspect)                                                                          \
+	X(volume_ls)                                                                               \
+	X(volume_prune)                                                                            \
+	X(volume_rm)                                                                               \
 	X(volumes)                                                                                 \
 	X(wait)
 

@@ -70,6 +70,7 @@ void help_all(void)
 	printf("\nCommands:\n");
 	print_cmds(NULL);
 	printf("  %-12s %s\n", "image", "Load, list, inspect, save and remove images");
+	printf("  %-12s %s\n", "volume", "Create, list, inspect and remove volumes");
 	printf("\n`stave COMMAND --help` tells more about one.\n");
 }
 
@@ -136,7 +137,7 @@ void completion_bash(void)
 		completion_options((*c)->options);
 		printf("\" ;;\n");
 	}
-	printf("\t'') words=\"image");
+	printf("\t'') words=\"image system volume");
 	for (const struct cmd *const *c = cmds; *c; c++)
 		if (!strchr((*c)->name, ' ') && !((*c)->flags & CMD_HIDDEN))
 			printf(" %s", (*c)->name);

@@ -5,8 +5,8 @@
 #include "base/parse.h"
 #include "cli/apply.h"
 #include "cli/image-use.h"
+#include "cli/volume-view.h"
 #include "engine/usage.h"
-#include "volume/volume.h"
 
 #include <stdio.h>
 
@@ -82,42 +82,46 @@ static int prune_containers(struct pruning *p, struct err *err)
 
 /* --- volumes --- */
 
-static int used_volumes(struct pruning *p, struct strv *used, struct err *err)
+static bool is_used(const struct pruning *p, const struct volume_use *use, const char *volume)
 {
-	cleanup_strv struct strv projects = { 0 };
-	int r = state_projects(&p->cli->paths, &projects, err);
+	const struct volume_user *user = NULL;
 
-	for (size_t i = 0; r >= 0 && i < projects.n; i++) {
-		cleanup_containers struct containers found = { 0 };
+	while ((user = volume_use_next(use, volume, user)))
+		if (!strv_has(&p->containers, user->id))
+			return true;
+	return false;
+}
 
-		r = state_containers(&p->cli->paths, projects.v[i], &found, err);
-		vec_each(c, &found.items)
-			if (!strv_has(&p->containers, (*c)->id))
-				vec_each(v, &(*c)->volumes)
-					if (v->name)
-						strv_add(used, v->name);
-	}
-	return r < 0 ? r : 0;
+static bool volume_goes(const struct pruning *p, const struct volume_use *use,
+			const struct volume *v)
+{
+	if (is_used(p, use, v->name) || !(v->anonymous || p->what->named_volumes))
+		return false;
+	return !p->what->volume_filters || volume_filter_match(p->what->volume_filters, v, false);
 }
 
 static int prune_volumes(struct pruning *p, struct err *err)
 {
-	cleanup_strv struct strv names = { 0 }, used = { 0 };
+	cleanup_volume_use struct volume_use use = { 0 };
+	cleanup_strv struct strv names = { 0 };
 	bool said = false;
-	int r = used_volumes(p, &used, err);
+	int r = volume_use_load(p->cli, &use, err);
 
 	if (r == 0)
 		r = volume_list(p->cli->paths.root, &names, err);
 	for (size_t i = 0; r >= 0 && i < names.n; i++) {
 		cleanup_volume struct volume v = { 0 };
 		cleanup_err struct err gone = ERR_INIT; /* one that is removed meanwhile */
+		uint64_t bytes = 0, inodes;
 
-		if (volume_load(p->cli->paths.root, names.v[i], &v, &gone) < 0 || !v.anonymous ||
-		    strv_has(&used, v.name))
+		if (volume_load(p->cli->paths.root, names.v[i], &v, &gone) < 0 ||
+		    !volume_goes(p, &use, &v))
 			continue;
 		heading("Deleted Volumes:", &said);
 		printf("%s\n", v.name);
-		p->freed += disk_usage_of(&p->disk, DISK_VOLUMES, v.name);
+		/* The data of a bind stay where they are. */
+		if (!volume_is_bind(&v) && volume_usage(&v, &bytes, &inodes, &gone) == 0)
+			p->freed += bytes;
 		if (!p->what->dry_run)
 			r = volume_remove(p->cli->paths.root, v.name, err);
 	}
@@ -163,7 +167,7 @@ int prune_run(struct cli *cli, const struct prune *what, struct err *err)
 	cleanup_free char *size = NULL;
 	int r = what->containers ? cli_need_root(err) : 0;
 
-	if (r == 0 && (what->containers || what->volumes))
+	if (r == 0 && what->containers)
 		r = disk_usage_load(&cli->paths, &p.disk, err);
 	if (r == 0 && what->containers)
 		r = prune_containers(&p, err);

@@ -4,6 +4,7 @@
 
 #include "base/fs.h"
 #include "base/hash.h"
+#include "base/usage.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -327,4 +328,23 @@ int volume_remove(const char *root, const char *name, struct err *err)
 		return volumes;
 	r = fs_remove_tree(volumes, name, err);
 	return r < 0 ? err_wrap(err, "remove volume '%s'", name) : 0;
+}
+
+bool volume_is_bind(const struct volume *v)
+{
+	return is_bind(v->options);
+}
+
+int volume_usage(const struct volume *v, uint64_t *ret_bytes, uint64_t *ret_inodes, struct err *err)
+{
+	cleanup_usage struct usage *u = usage_new();
+	cleanup_fd int fd = fs_open(AT_FDCWD, v->path, O_PATH | O_DIRECTORY, 0, err);
+	uint64_t bytes = 0;
+	int r = fd < 0 ? fd : usage_add(u, fd, ".", &bytes, err);
+
+	if (r < 0)
+		return err_wrap(err, "volume '%s'", v->name);
+	*ret_bytes = bytes;
+	*ret_inodes = usage_files(u);
+	return 0;
 }

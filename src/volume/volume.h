@@ -33,6 +33,12 @@ int volume_load(const char *root, const char *name, struct volume *ret,
 int volume_list(const char *root, struct strv *ret_names, struct err *err);
 /* Removes record and data; missing is success. Never crosses a mount. */
 int volume_remove(const char *root, const char *name, struct err *err);
+/* What its data takes up on disk, as `du` counts, and in how many files and directories. Blocks for
+ * as long as looking at each takes. */
+int volume_usage(const struct volume *v, uint64_t *ret_bytes, uint64_t *ret_inodes,
+		 struct err *err);
+/* Its data are a directory of the host's (type none, o bind). */
+bool volume_is_bind(const struct volume *v);
 int volume_name_check(const char *name, struct err *err); /* [a-zA-Z0-9][a-zA-Z0-9_.-]* up to 255 */
 
 #endif
