@@ -1,29 +1,57 @@
 #include "net/nft.h"
 
+#include "base/fs.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <nftables/libnftables.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* In the child: says over the pipe what is wrong; nothing when all is well. */
+static _Noreturn void run_text(const char *text, int tell)
+{
+	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+	const char *why = "it cannot be used";
+	int r = -1;
+	if (ctx) {
+		(void)nft_ctx_buffer_error(ctx);
+		(void)nft_ctx_buffer_output(ctx);
+		r = nft_run_cmd_from_buffer(ctx, text);
+		why = nft_ctx_get_error_buffer(ctx);
+	}
+	/* The first line says what; the following ones repeat the command. */
+	if (r != 0 && why)
+		(void)fs_write_all(tell, why, strcspn(why, "\n"));
+	_exit(r != 0);
+}
 
 int nft__run(struct net *net, const char *text, struct err *err)
 {
+	enum { WHY_MAX = 4096 };
+	cleanup_str struct str why = STR_INIT;
+	cleanup_err struct err ignored = ERR_INIT;
+	int tell[2], status = 0;
 	(void)net; /* the table's name is in the text */
-	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
-	if (!ctx)
-		return err_unsupported(err, "nftables cannot be used");
-	(void)nft_ctx_buffer_error(ctx);
-	(void)nft_ctx_buffer_output(ctx);
-	int r = 0;
-	if (nft_run_cmd_from_buffer(ctx, text) != 0) {
-		/* The first line says what; the following ones repeat the command. */
-		const char *why = nft_ctx_get_error_buffer(ctx);
-		int len = why ? (int)strcspn(why, "\n") : 0;
-		r = err_new(err, ERR_SYSTEM, EIO, "set up nftables: %.*s", len, why ? why : "");
-	}
-	nft_ctx_free(ctx);
-	return r;
+	if (pipe2(tell, O_CLOEXEC) < 0)
+		return err_sys(err, errno, "make a pipe");
+	cleanup_fd int listen = tell[0];
+	pid_t pid = fork();
+	if (pid == 0)
+		run_text(text, tell[1]);
+	fd_close(tell[1]);
+	if (pid < 0)
+		return err_sys(err, errno, "start a process for nftables");
+	(void)fs_read_fd(listen, "nftables", WHY_MAX, &why, &ignored); /* the status counts */
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status == 0)
+		return 0;
+	return err_new(err, ERR_SYSTEM, EIO, "set up nftables: %s", str_text(&why));
 }
 
 /* --- messages --- */

@@ -6,7 +6,8 @@
 
 #include "net/handle.h"
 
-/* Runs commands in nft's own language, one transaction. */
+/* Runs commands in nft's own language, one transaction. In a process of its own: the library and
+ * what it allocates would stay in the supervisor, and be copied with it for every container. */
 int nft__run(struct net *net, const char *text, struct err *err);
 
 /* A transaction on the elements of our table's sets and maps: begin, any number of elements,
