@@ -334,14 +334,17 @@ static bool stops_here(const struct job *job, const struct step *step)
 	return false;
 }
 
-static void job_advance(struct job *job)
+/* Between steps the supervisor has other work: names to answer, clients, the ends of containers. */
+#define TURN (20 * NSEC_PER_MSEC)
+
+/* Runs what is ready. False: the turn is over, and there may be more. */
+static bool run_ready(struct job *job)
 {
-	if (job->advancing)
-		return;
-	job->advancing = true;
-	for (bool moved = true; moved;) {
+	nsec_t begun = now_mono();
+	bool in_time = true;
+	for (bool moved = true; moved && in_time;) {
 		moved = false;
-		for (size_t i = 0; i < job->ready.n; i++) {
+		for (size_t i = 0; i < job->ready.n && in_time; i++) {
 			uint32_t index = job->ready.v[i];
 			const struct step *step = &job->plan.steps.v[index];
 			if (index == UINT32_MAX || !may_run(job, step))
@@ -352,6 +355,7 @@ static void job_advance(struct job *job)
 				skip(job, index);
 			else
 				run_step(job, index);
+			in_time = now_mono() - begun < TURN;
 		}
 		size_t kept = 0;
 		for (size_t i = 0; i < job->ready.n; i++)
@@ -359,6 +363,16 @@ static void job_advance(struct job *job)
 				job->ready.v[kept++] = job->ready.v[i];
 		job->ready.n = kept;
 	}
+	return in_time;
+}
+
+static void job_advance(struct job *job)
+{
+	if (job->advancing)
+		return;
+	job->advancing = true;
+	if (!run_ready(job))
+		job__advance_later(job->s);
 	if (job->cancelled) {
 		for (uint32_t i = 0; i < job->plan.steps.n; i++) {
 			skip(job, i);
