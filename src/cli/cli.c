@@ -140,6 +140,19 @@ int cli_load_project(struct cli *cli, const struct strv *services, unsigned cmd_
 	return 0;
 }
 
+void cli_try_project(struct cli *cli, const char *name, const struct strv *services,
+		     unsigned cmd_flags)
+{
+	cleanup_err struct err load = ERR_INIT;
+	cleanup_free char *wanted = xstrdup(name);
+	int r = cli_load_project(cli, services, cmd_flags, &load);
+	if (r == 0 && strcmp(cli->project_name, wanted) == 0)
+		return;
+	cli->project = NULL;
+	free(cli->project_name);
+	cli->project_name = ptr_take(wanted);
+}
+
 /* Verbs that only need to know which project: -p alone is enough, wherever one stands. */
 static int find_project(struct cli *cli, const struct cmd *cmd, const struct strv *args,
 			struct err *err)
@@ -147,18 +160,15 @@ static int find_project(struct cli *cli, const struct cmd *cmd, const struct str
 	const char *name = cli->global.project_name ? cli->global.project_name
 						    : getenv("COMPOSE_PROJECT_NAME");
 	cleanup_strv struct strv services = { 0 };
-	cleanup_err struct err load = ERR_INIT;
 	for (size_t i = 0; (cmd->flags & CMD_SERVICE_ARGS) && i < args->n; i++)
 		if (i == 0 || !(cmd->flags & CMD_STOP_AT_ARG))
 			strv_add(&services, args->v[i]);
 	if ((cmd->flags & CMD_PROJECT) || cli->global.files.n || str_empty(name))
 		return cli_load_project(cli, &services, cmd->flags, err);
-	int r = cli_load_project(cli, &services, cmd->flags, &load);
-	if (r < 0 || strcmp(cli->project_name, name) != 0) {
-		cli->project = NULL;
-		free(cli->project_name);
+	if (cmd->flags & CMD_NAME_ONLY)
 		cli->project_name = xstrdup(name);
-	}
+	else
+		cli_try_project(cli, name, &services, cmd->flags);
 	return 0;
 }
 

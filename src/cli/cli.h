@@ -37,6 +37,10 @@ int cli_main(int argc, char **argv);
  * none. */
 int cli_load_project(struct cli *cli, const struct strv *services, unsigned cmd_flags,
 		     struct err *err);
+/* The same for a project whose name is known: without files, or when they are another project's or
+ * broken, there is only the name. */
+void cli_try_project(struct cli *cli, const char *name, const struct strv *services,
+		     unsigned cmd_flags);
 int cli_image_store(struct cli *cli, struct image_store **ret, struct err *err);
 /* The containers of the project: all, or those of the named services (an unknown name is an error:
  * "no such service: x"). */

@@ -136,6 +136,6 @@ const struct cmd cmd_exec = {
 	.options_size = sizeof(struct exec_args),
 	.min_args = 2,
 	.max_args = ARGS_ANY,
-	.flags = CMD_NAME | CMD_STOP_AT_ARG,
+	.flags = CMD_NAME | CMD_NAME_ONLY | CMD_STOP_AT_ARG,
 	.run = exec_run,
 };

@@ -64,6 +64,7 @@ enum {
 	CMD_HIDDEN = 1u << 3,	    /* not in help */
 	CMD_SERVICE_ARGS = 1u << 5, /* arguments (with STOP_AT_ARG: the first) name services, which
 				       enables their profiles */
+	CMD_NAME_ONLY = 1u << 6,    /* with CMD_NAME: no files are loaded when the name is given */
 	CMD_ALL_SERVICES = 1u << 4, /* services of inactive profiles are kept too */
 };
 enum { ARGS_ANY = -1 };

@@ -38,8 +38,11 @@ int cli_container(struct cli *cli, const char *service, int index, struct contai
 	cleanup_containers struct containers found = { 0 };
 	cleanup_strv struct strv services = strv_split(service, '\0');
 	int r = state_containers_of(&cli->paths, cli->project_name, service, &found, err);
-	if (r == 0 && found.items.n == 0) /* is there such a service? */
+	if (r == 0 && found.items.n == 0) { /* is there such a service? */
+		if (!cli->project)
+			cli_try_project(cli, cli->project_name, NULL, 0);
 		r = cli_containers(cli, &services, &found, err);
+	}
 	if (r < 0)
 		return r;
 	vec_each(c, &found.items) {
