@@ -112,7 +112,9 @@ static bool confirmed(const struct prune *what)
 		"that have no other\n");
 	if (what->volumes)
 		fprintf(stderr, "  - all anonymous volumes that no container uses\n");
-	fprintf(stderr, "  - all images without %s\n  - the build cache\n\nAre you sure? [yN] ",
+	fprintf(stderr,
+		"  - all images without %s\n  - the build cache that no image stands on\n\nAre you "
+		"sure? [yN] ",
 		what->all_images ? "a container" : "a name");
 	fflush(stderr);
 	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');

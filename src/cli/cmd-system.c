@@ -4,6 +4,7 @@
 #include "cli/listing.h"
 
 #include "base/parse.h"
+#include "build/cache.h"
 #include "engine/usage.h"
 #include "volume/volume.h"
 
@@ -30,7 +31,7 @@ struct df {
 	struct image_use use;
 	struct image_list images;
 	struct image_freed unused; /* what `image prune -a` would free */
-	json_t *types, *image_rows, *container_rows, *volume_rows, *log_rows;
+	json_t *types, *image_rows, *container_rows, *volume_rows, *build_rows, *log_rows;
 	struct strv mounted; /* volumes of containers, each as often as it is mounted */
 };
 
@@ -43,6 +44,7 @@ static void df_done(struct df *d)
 	json_decref(d->image_rows);
 	json_decref(d->container_rows);
 	json_decref(d->volume_rows);
+	json_decref(d->build_rows);
 	json_decref(d->log_rows);
 	strv_done(&d->mounted);
 }
@@ -200,6 +202,32 @@ static void add_logs(struct df *d)
 	add_type(d, "Logs", total, total, d->disk.bytes[DISK_LOGS], 0);
 }
 
+/* Entries whose tree is a layer take up nothing here: it counts with the images. */
+static int add_build(struct df *d, struct err *err)
+{
+	cleanup_cache_list struct cache_list list = { 0 };
+	uint64_t bytes = d->disk.bytes[DISK_BUILD];
+	int r = cache_list(d->cli->paths.root, &list, err);
+
+	if (r < 0)
+		return r;
+	vec_each(item, &list.items) {
+		cleanup_free char *size = format_size(item->bytes);
+		char used[RFC3339_TEXT], created[RFC3339_TEXT];
+
+		json_array_append_new(
+			d->build_rows,
+			json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:I}", "ID", item->name,
+				  "CacheType", item->mount ? "exec.cachemount" : "regular",
+				  "Description", item->step, "Size", size, "Shared", item->shared,
+				  "CreatedAt", format_rfc3339(item->created, created), "LastUsedAt",
+				  format_rfc3339(item->last_use, used), "Bytes",
+				  (json_int_t)item->bytes));
+	}
+	add_type(d, "Build Cache", list.items.n, 0, bytes, bytes);
+	return 0;
+}
+
 /* --- all of it --- */
 
 static int gather(struct df *d, struct err *err)
@@ -216,7 +244,9 @@ static int gather(struct df *d, struct err *err)
 	if (r < 0)
 		return r;
 	add_volumes(d);
-	add_type(d, "Build Cache", 0, 0, d->disk.bytes[DISK_BUILD], 0);
+	r = add_build(d, err);
+	if (r < 0)
+		return r;
 	add_logs(d);
 	add_type(d, "Temporary", 0, 0, d->disk.bytes[DISK_TEMPORARY], d->unused.temporary);
 	add_type(d, "Records", 0, 0, d->disk.bytes[DISK_RECORDS], 0);
@@ -237,6 +267,10 @@ static int print_verbose(const struct df *d, struct err *err)
 	static const struct listing_column volumes[] = {
 		{ "VOLUME NAME", "Name" }, { "LINKS", "Links" }, { "SIZE", "Size" }, { NULL, NULL }
 	};
+	static const struct listing_column build[] = {
+		{ "CACHE ID", "ID" },	   { "SIZE", "Size" }, { "LAST USED", "LastUsedAt" },
+		{ "STEP", "Description" }, { NULL, NULL },
+	};
 	static const struct listing_column logs[] = { { "LOG", "Name" },
 						      { "SIZE", "Size" },
 						      { NULL, NULL } };
@@ -247,6 +281,7 @@ static int print_verbose(const struct df *d, struct err *err)
 		{ "Images", { .columns = images, .rows = d->image_rows } },
 		{ "\nContainers", { .columns = containers, .rows = d->container_rows } },
 		{ "\nLocal Volumes", { .columns = volumes, .rows = d->volume_rows } },
+		{ "\nBuild Cache", { .columns = build, .rows = d->build_rows } },
 		{ "\nLogs", { .columns = logs, .rows = d->log_rows } },
 	};
 
@@ -276,9 +311,9 @@ static int print(const struct df *d, const struct df_args *o, struct err *err)
 	if (!str_eq(o->format, "json"))
 		return err_usage(err, "-v has no other format than table and json");
 	cleanup_json json_t *all =
-		json_pack("{s:O, s:O, s:O, s:[], s:O, s:O}", "Images", d->image_rows, "Containers",
-			  d->container_rows, "Volumes", d->volume_rows, "BuildCache", "Logs",
-			  d->log_rows, "Types", d->types);
+		json_pack("{s:O, s:O, s:O, s:O, s:O, s:O}", "Images", d->image_rows, "Containers",
+			  d->container_rows, "Volumes", d->volume_rows, "BuildCache", d->build_rows,
+			  "Logs", d->log_rows, "Types", d->types);
 	cleanup_free char *text = json_text(all);
 
 	puts(text);
@@ -292,6 +327,7 @@ static int df_run(struct cli *cli, void *options, const struct strv *args, struc
 					 .image_rows = json_array(),
 					 .container_rows = json_array(),
 					 .volume_rows = json_array(),
+					 .build_rows = json_array(),
 					 .log_rows = json_array() };
 	int r = gather(&d, err);
 

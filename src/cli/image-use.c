@@ -26,11 +26,11 @@ static int add(struct cli *cli, const struct container *c, struct image_use *use
 int image_use_load(struct cli *cli, struct image_use *ret, struct err *err)
 {
 	static const struct strv none = { 0 };
-	return image_use_load_but(cli, &none, ret, err);
+	return image_use_load_but(cli, &none, false, ret, err);
 }
 
-int image_use_load_but(struct cli *cli, const struct strv *gone, struct image_use *ret,
-		       struct err *err)
+int image_use_load_but(struct cli *cli, const struct strv *gone, bool no_cache,
+		       struct image_use *ret, struct err *err)
 {
 	cleanup_strv struct strv projects = { 0 };
 	struct image_use use = { 0 };
@@ -43,7 +43,7 @@ int image_use_load_but(struct cli *cli, const struct strv *gone, struct image_us
 				r = add(cli, found.items.v[k], &use, err);
 	}
 	/* Layers of steps that a build may find in its cache. */
-	if (r >= 0)
+	if (r >= 0 && !no_cache)
 		r = cache_layers(cli->paths.root, &use.layers, err);
 	if (r < 0) {
 		image_use_done(&use);

@@ -1,8 +1,9 @@
-/* In this order: containers hold volumes and images, so they go first. A dry run counts those as
- * gone that a real one would have removed. */
+/* In this order: containers hold volumes and images, the build cache holds layers, so they go
+ * first. A dry run counts those as gone that a real one would have removed. */
 #include "cli/prune.h"
 
 #include "base/parse.h"
+#include "build/cache.h"
 #include "cli/apply.h"
 #include "cli/image-use.h"
 #include "cli/volume-view.h"
@@ -130,6 +131,31 @@ static int prune_volumes(struct pruning *p, struct err *err)
 	return r < 0 ? r : 0;
 }
 
+/* --- the build cache --- */
+
+/* What no image stands on, which only a build would miss; with all images' layers, all of it. */
+static int prune_build(struct pruning *p, struct err *err)
+{
+	cleanup_cache_list struct cache_list list = { 0 };
+	bool said = false;
+	int r = cache_list(p->cli->paths.root, &list, err);
+
+	vec_each(item, &list.items) {
+		if (r < 0)
+			break;
+		if (!p->what->all_images && (item->shared || item->mount))
+			continue;
+		heading("Deleted build cache:", &said);
+		printf("%.12s %s\n", item->name, item->step);
+		p->freed += item->shared ? 0 : item->bytes; /* a layer counts as one */
+		if (!p->what->dry_run)
+			r = cache_remove(p->cli->paths.root, item->name, err);
+	}
+	if (said)
+		putchar('\n');
+	return r;
+}
+
 /* --- images --- */
 
 static int prune_images(struct pruning *p, struct err *err)
@@ -144,7 +170,8 @@ static int prune_images(struct pruning *p, struct err *err)
 	int r = cli_image_store(p->cli, &store, err);
 
 	if (r == 0)
-		r = image_use_load_but(p->cli, &p->containers, &use, err);
+		r = image_use_load_but(p->cli, &p->containers,
+				       p->what->build && p->what->all_images, &use, err);
 	if (r == 0)
 		r = image_prune(store, &options, &pruned, err);
 	if (r < 0)
@@ -173,6 +200,8 @@ int prune_run(struct cli *cli, const struct prune *what, struct err *err)
 		r = prune_containers(&p, err);
 	if (r == 0 && what->volumes)
 		r = prune_volumes(&p, err);
+	if (r == 0 && what->build)
+		r = prune_build(&p, err);
 	if (r == 0 && what->images)
 		r = prune_images(&p, err);
 	if (r < 0)

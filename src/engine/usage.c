@@ -32,7 +32,7 @@ static const struct rule {
 	{ "layers/*", DISK_LAYERS, 2, false },
 	{ "volumes/*", DISK_VOLUMES, 2, false },
 	{ "build", DISK_BUILD, 0, false },
-	{ "projects/*/containers/*/*.json", DISK_RECORDS, 0, false },
+	{ "projects/*/containers/*/*.json*", DISK_RECORDS, 0, false },
 	{ "projects/*/containers/*/*", DISK_CONTAINERS, 4, false },
 	{ "projects/*/slots/*/log*", DISK_LOGS, 4, true },
 };

@@ -21,12 +21,12 @@ serve() {
 	wait_until 20 answers "$addr"
 }
 
-# proxy NAME ADDR:PORT UPSTREAM [--token USER:PASSWORD]: tests/fault-proxy, with its rules and log in $T/NAME.
+# proxy NAME ADDR:PORT UPSTREAM [--token USER:PASSWORD]: tests/bats/fault-proxy, with its rules and log in $T/NAME.
 proxy() {
 	local name=$1
 	shift
 	mkdir -p "$T/$name"
-	(exec nsenter --net="/proc/$NETNS_PID/ns/net" python3 "$BATS_TEST_DIRNAME/../fault-proxy" "$1" "$2" "$T/$name" "${@:3}" \
+	(exec nsenter --net="/proc/$NETNS_PID/ns/net" python3 "$BATS_TEST_DIRNAME/fault-proxy" "$1" "$2" "$T/$name" "${@:3}" \
 		</dev/null >"$T/$name.log" 2>&1 3>&-) &
 	echo $! >>"$T/servers"
 	wait_until 20 answers "$1"

@@ -103,3 +103,22 @@ disk() {
 	stave image inspect unused:1 >/dev/null
 	stave image rm unused:1
 }
+
+@test "the build cache is counted, listed, and goes with prune -a; then a build works as before" {
+	mkdir context
+	printf 'FROM test\nRUN head -c 1000000 /dev/zero >/built\n' >context/Dockerfile
+	stave image build -t built context
+	[ "$(field 'Build Cache' TotalCount)" -ge 1 ]
+	stave system df -v | grep -q 'RUN head'
+	same() { [ "$(sums)" = "$(disk)" ]; }
+	wait_until 20 same
+	stave image save -o test.tar test
+	stave system prune -a --dry-run | sed 's/reclaimable/reclaimed/' >would
+	stave system prune -a -f >did
+	diff <(grep -v Total would) <(grep -v Total did)
+	[ "$(field 'Build Cache' TotalCount)" = 0 ]
+	[ "$(field Images Bytes)" = 0 ]
+	stave image load -qi test.tar
+	stave image build -t built context
+	stave image rm built
+}
