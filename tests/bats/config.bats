@@ -99,11 +99,24 @@ setup() {
 		write("long", 'services: {web: {image: "' + "x" * (30 << 20) + '"}}\n')
 		write("zero", "services: {web: {image: i, env_file: /dev/zero}}\n")
 		write("fifo", "services: {web: {image: i, env_file: fifo}}\n")
+		write("include", "include: [include.yaml]\n" + web)
+		write("extends", "services: {web: {image: i, extends: db}, db: {extends: web}}\n")
+		write("twice", "services:\n  web: {image: i}\n  web: {image: j}\n")
+		values = {
+		    "replicas": "deploy: {replicas: 1000000000000}", "memory": "mem_limit: 99999999999999999999g", "ulimit": "ulimits: {nofile: -5}",
+		    "host": r'hostname: "a\nb"', "hosts": r'extra_hosts: ["a\nb:1.2.3.4"]', "dns": r'dns: "1.1.1.1\nnameserver 2.2.2.2"',
+		    "search": r'dns_search: "a\nb"', "container": r'container_name: "a\nb"', "dots": 'container_name: ".."',
+		}
+		for name, value in values.items():
+		    write(name, "services: {web: {image: i, " + value + "}}\n")
+		write("service", r'services: {"a\nb": {image: i}}')
+		write("servicedots", "services: {..: {image: i}}\n")
 		open("nul.yaml", "wb").write(b'services: {web: {image: "a\0b"}}\n')
 		open("utf8.yaml", "wb").write(b'services: {web: {image: "a\xff"}}\n')
 	EOF
 	mkfifo fifo
-	for name in alias deep labels braces long zero fifo nul utf8; do
+	for name in alias deep labels braces long zero fifo nul utf8 include extends twice replicas memory ulimit host hosts dns search container dots \
+		service servicedots; do
 		run python3 - "$STAVE" "$name.yaml" <<-'EOF'
 			import os, subprocess, sys, time
 			begin = time.monotonic()
