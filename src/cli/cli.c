@@ -251,7 +251,12 @@ static int dispatch(struct cli *cli, const struct strv *args, struct err *err)
 		return run_cmd(cli, cmd_find(&version, 0, &used), &version, 1, err);
 	if (cli->global.help || next >= args->n || strcmp(args->v[next], "help") == 0) {
 		const struct cmd *cmd = next + 1 < args->n ? cmd_find(args, next + 1, &used) : NULL;
-		cmd ? help_cmd(cmd) : help_all();
+		if (cmd)
+			help_cmd(cmd);
+		else if (next + 1 < args->n && is_group(args->v[next + 1]))
+			help_group(args->v[next + 1]);
+		else
+			help_all();
 		return 0;
 	}
 	const struct cmd *cmd = cmd_find(args, next, &used);

@@ -41,17 +41,48 @@ void help_cmd(const struct cmd *cmd)
 	printf("\nAnd, as everywhere: --dry-run, --help.\n");
 }
 
+/* What the verbs of a group are about. */
+static const struct {
+	const char *name, *summary;
+} groups[] = {
+	{ "image", "Load, list, inspect, save and remove images" },
+	{ "system", "Show what takes up the disk, and free it" },
+	{ "volume", "Create, list, inspect and remove volumes" },
+};
+
+static const char *group_summary(const char *name, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
+		if (strlen(groups[i].name) == len && str_starts(name, groups[i].name))
+			return groups[i].summary;
+	return "";
+}
+
+static bool in_group(const struct cmd *c, const char *group, size_t len)
+{
+	return strncmp(c->name, group, len) == 0 && c->name[len] == ' ';
+}
+
+/* The verbs of a group, or (NULL) those of none with a row for each group. */
 static void print_cmds(const char *group)
 {
+	const char *last = "";
+	size_t last_len = 0;
 	for (const struct cmd *const *c = cmds; *c; c++) {
 		const char *space = strchr((*c)->name, ' ');
+		size_t len = space ? (size_t)(space - (*c)->name) : 0;
 		if ((*c)->flags & CMD_HIDDEN)
 			continue;
-		if (group ? !space || (size_t)(space - (*c)->name) != strlen(group) ||
-				    !str_starts((*c)->name, group)
-			  : space != NULL)
-			continue;
-		printf("  %-12s %s\n", group ? space + 1 : (*c)->name, (*c)->summary);
+		if (group && in_group(*c, group, strlen(group)))
+			printf("  %-12s %s\n", space + 1, (*c)->summary);
+		if (!group && !space)
+			printf("  %-12s %s\n", (*c)->name, (*c)->summary);
+		if (!group && space && !(len == last_len && in_group(*c, last, len))) {
+			printf("  %-12.*s %s\n", (int)len, (*c)->name,
+			       group_summary((*c)->name, len));
+			last = (*c)->name;
+			last_len = len;
+		}
 	}
 }
 
@@ -69,8 +100,6 @@ void help_all(void)
 	print_options(global_options);
 	printf("\nCommands:\n");
 	print_cmds(NULL);
-	printf("  %-12s %s\n", "image", "Load, list, inspect, save and remove images");
-	printf("  %-12s %s\n", "volume", "Create, list, inspect and remove volumes");
 	printf("\n`stave COMMAND --help` tells more about one.\n");
 }
 
