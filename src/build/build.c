@@ -7,6 +7,7 @@
 #include "base/loop.h"
 #include "build/check.h"
 #include "build/commit.h"
+#include "build/fetch.h"
 #include "build/stage.h"
 
 #include <fcntl.h>
@@ -38,6 +39,7 @@ struct build {
 	struct dockerfile file;
 	struct graph graph;
 	struct depot depot;
+	struct str text; /* of the Dockerfile */
 	struct tree context;
 	struct ignore *ignore;
 	struct digest_cache *digests;
@@ -47,6 +49,7 @@ struct build {
 	size_t count;	 /* of them: the stages, and one */
 	struct err *err; /* of the first stage that failed */
 	char *id;	 /* of the image */
+	char *fetched;	 /* directory of a repository, to be removed */
 	bool made;	 /* a step was not cached: the cache grew */
 	bool stopping;
 };
@@ -83,25 +86,52 @@ static int read_dockerfile(struct build *b, struct err *err)
 {
 	const struct build_options *o = b->options;
 	cleanup_diagnostics struct diagnostics found = { 0 };
-	cleanup_str struct str text = STR_INIT_MAX(DOCKERFILE_BYTES_MAX + 1);
 	struct check_options check = { .ignore = b->ignore, .build_args = &o->args };
 	const char *name = o->dockerfile_name ? o->dockerfile_name
 			   : o->dockerfile    ? path_base(o->dockerfile)
 					      : "Dockerfile";
 	int r = 0;
 
-	if (o->dockerfile)
-		r = fs_read(AT_FDCWD, o->dockerfile, DOCKERFILE_BYTES_MAX, &text, err);
-	else
-		str_add(&text, o->dockerfile_text);
+	if (!o->dockerfile)
+		str_add(&b->text, o->dockerfile_text);
+	else if (!b->fetched)
+		r = fs_read(AT_FDCWD, o->dockerfile, DOCKERFILE_BYTES_MAX, &b->text, err);
 	if (r < 0)
 		return err_wrap(err, "failed to read dockerfile");
-	r = dockerfile_parse(str_text(&text), text.len, name, &b->file, &found);
+	r = dockerfile_parse(str_text(&b->text), b->text.len, name, &b->file, &found);
 	if (r == 0)
 		r = dockerfile_check(&b->file, &check, &found);
 	if (o->diagnose && found.items.n)
 		o->diagnose(o->data, &found);
 	return r < 0 ? err_new(err, ERR_INPUT, EBADMSG, "the Dockerfile has mistakes") : 0;
+}
+
+/* A repository is fetched each time: what its branch says now. */
+static int fetch_context(struct build *b, const struct git_ref *ref, struct err *err)
+{
+	const struct build_options *o = b->options;
+	struct fetch_options options = { .ssh_socket = o->ssh.n ? o->ssh.v[0].socket : NULL };
+	cleanup_free char *commit = NULL;
+	cleanup_fd int fd = FD_NONE;
+	int r = depot_temp(&b->depot, &b->fetched, err);
+
+	if (r < 0)
+		return r;
+	fd = fs_open(AT_FDCWD, b->fetched, O_RDONLY | O_DIRECTORY, 0, err);
+	return fd < 0 ? fd : git_fetch(ref, fd, false, NULL, &options, &commit, err);
+}
+
+/* The Dockerfile of a repository is opened beneath it: it is not a path of this machine. */
+static int find_dockerfile(struct build *b, bool remote, struct err *err)
+{
+	const char *path = b->options->dockerfile;
+
+	if (!remote || !path)
+		return 0;
+	cleanup_fd int fd = fs_open_in_root(b->context.fd, path, O_RDONLY, 0, err);
+	if (fd < 0)
+		return err_wrap(err, "failed to read dockerfile");
+	return fs_read_fd(fd, path, DOCKERFILE_BYTES_MAX, &b->text, err);
 }
 
 static int open_context(struct build *b, struct err *err)
@@ -112,15 +142,39 @@ static int open_context(struct build *b, struct err *err)
 	b->context = (struct tree){ .fd = FD_NONE, .name = "the build context" };
 	if (!o->context)
 		return 0;
-	b->context.fd = fs_open(AT_FDCWD, o->context, O_RDONLY | O_DIRECTORY, 0, err);
+	cleanup_git_ref struct git_ref ref = { 0 };
+	const char *dir = o->context;
+	int r = git_ref_parse(o->context, true, &ref, err);
+	if (r > 0) {
+		r = fetch_context(b, &ref, err);
+		dir = b->fetched;
+	}
+	if (r < 0)
+		return r;
+	b->context.fd = fs_open(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0, err);
+	if (b->context.fd >= 0 && ref.subdir) {
+		int sub =
+			fs_open_in_root(b->context.fd, ref.subdir, O_RDONLY | O_DIRECTORY, 0, err);
+
+		fd_close(b->context.fd);
+		b->context.fd = sub;
+	}
 	if (b->context.fd < 0)
 		return b->context.fd;
+	r = find_dockerfile(b, ref.remote != NULL, err);
+	if (r < 0)
+		return r;
 	b->digests = digest_cache_open(b->depot.cache, "../" DIGESTS);
 	b->context.cache = b->digests;
 	/* The path within the context, for `<Dockerfile>.dockerignore`. */
-	const char *inside = o->dockerfile ? str_after(o->dockerfile, o->context) : NULL;
-	int r = ignore_load(b->context.fd, inside && *inside == '/' ? inside + 1 : NULL, &b->ignore,
-			    &ignored_name, err);
+	const char *inside = ref.remote	     ? o->dockerfile
+			     : o->dockerfile ? str_after(o->dockerfile, dir)
+					     : NULL;
+	if (inside && *inside == '/')
+		inside++;
+	else if (!ref.remote)
+		inside = NULL;
+	r = ignore_load(b->context.fd, inside, &b->ignore, &ignored_name, err);
 	b->context.ignore = b->ignore;
 	return r;
 }
@@ -452,6 +506,9 @@ static void build_done(struct build *b)
 	}
 	free(b->children);
 	fd_close(b->context.fd);
+	depot_temp_remove(b->fetched);
+	free(b->fetched);
+	str_done(&b->text);
 	ignore_free(b->ignore);
 	digest_cache_free(b->digests);
 	graph_done(&b->graph);
@@ -542,6 +599,7 @@ int build_run(struct build_job *jobs, size_t count, struct err *err)
 			.file = DOCKERFILE_INIT,
 			.depot = DEPOT_NONE,
 			.context = { .fd = FD_NONE },
+			.text = STR_INIT_MAX(DOCKERFILE_BYTES_MAX + 1),
 			.err = &jobs[i].err,
 		};
 	if (first)

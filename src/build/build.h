@@ -59,8 +59,10 @@ struct build_context {
 struct build_options {
 	const char *root, *run; /* STAVE_ROOT, STAVE_RUN */
 	struct image_store *store;
-	const char *context;	     /* directory, absolute; NULL: none */
-	const char *dockerfile;	     /* a path, absolute; NULL: the text */
+	/* A directory, absolute; a git repository ("https://host/x.git#ref:dir"), which is fetched;
+	 * NULL: none. */
+	const char *context;
+	const char *dockerfile; /* a path, absolute (in a repository: within it); NULL: the text */
 	const char *dockerfile_text; /* instead */
 	const char *dockerfile_name; /* how messages call it; NULL: as the path */
 	struct strv args;	     /* "NAME=value" */

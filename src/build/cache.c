@@ -188,10 +188,16 @@ int cache_load(const struct depot *depot, struct image_store *store, const char 
 int cache_remember(const struct depot *depot, const char *where, const struct cache_entry *e,
 		   struct err *err)
 {
-	cleanup_json json_t *j = json_object();
+	cleanup_json json_t *j = json_object(), *before = NULL;
+	struct err none = ERR_INIT;
 	char name[SHA256_HEX];
 
 	hash_hex(where, strlen(where), name);
+	/* The same as last time need not be written again: it is so for most steps. */
+	if (json_read(depot->last, name, ENTRY_MAX, &before, &none) < 0)
+		err_done(&none);
+	if (str_eq(json_str(before, "key", ""), e->key))
+		return 0;
 	json_put_str(j, "key", e->key);
 	json_put(j, "inputs", inputs_to_json(e));
 	return json_write(depot->last, name, j, 0600, 0, err);

@@ -2,6 +2,7 @@
 
 #include "base/fs.h"
 #include "base/parse.h"
+#include "build/fetch.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -220,6 +221,12 @@ int build_argument_epoch(struct build_options *b, struct err *err)
 	return 0;
 }
 
+bool build_context_is_remote(const char *context)
+{
+	return strstr(context, "://") || str_starts(context, "git@") ||
+	       str_starts(context, "github.com/");
+}
+
 int build_arguments_check(const struct build_options *b, struct err *err)
 {
 	if (!str_empty(b->network) && !str_eq(b->network, "default") &&
@@ -228,6 +235,18 @@ int build_arguments_check(const struct build_options *b, struct err *err)
 				       "network mode \"%s\" not supported by the builder; use "
 				       "default, none or host",
 				       b->network);
+	if (b->context && build_context_is_remote(b->context)) {
+		cleanup_git_ref struct git_ref ref = { 0 };
+		int r = git_ref_parse(b->context, true, &ref, err);
+
+		if (r < 0)
+			return r;
+		if (r == 0)
+			return err_unsupported(err,
+					       "the context '%s' is neither a directory nor a git "
+					       "repository; fetch it first",
+					       b->context);
+	}
 	if (b->platform && strchr(b->platform, ','))
 		return err_unsupported(err, "one platform at a time can be built, not '%s'",
 				       b->platform);

@@ -20,6 +20,8 @@ int build_argument_epoch(struct build_options *b, struct err *err);
 /* One secret from a file or a variable (the other NULL). */
 int build_secret_add(struct build_options *b, const char *id, const char *file, const char *env,
 		     struct err *err);
+/* Whether a context is no directory: an address. */
+bool build_context_is_remote(const char *context);
 /* What does not fit together: network modes, platforms. */
 int build_arguments_check(const struct build_options *b, struct err *err);
 /* The error of a build as Compose words it (service may be NULL); the diagnostics may have said it

@@ -241,9 +241,17 @@ static int set_context(const struct service *s, struct part *p, struct err *err)
 
 	if (str_empty(context))
 		context = ".";
-	if (strstr(context, "://") || str_starts(context, "git@"))
-		return bad(s, "context", err,
-			   "only directories are supported, not '%s'; fetch it first", context);
+	if (build_context_is_remote(context)) {
+		p->options.context = context;
+		p->options.dockerfile_text = s->build.dockerfile_inline;
+		if (str_empty(s->build.dockerfile_inline))
+			p->options.dockerfile = str_empty(file) ? "Dockerfile" : file;
+		if (build_arguments_check(&p->options, err) == 0)
+			return 0;
+		cleanup_free char *msg = xstrdup(err->msg);
+		err_done(err);
+		return bad(s, "context", err, "%s", msg);
+	}
 	if (!fs_exists(AT_FDCWD, context))
 		return err_not_found(err,
 				     "service '%s': unable to prepare context: path \"%s\" "
@@ -357,6 +365,18 @@ static struct part *find_part(const struct parts *parts, const char *service)
 	return NULL;
 }
 
+/* Also one that was not asked for, or whose profile is not active: it is only built. */
+static const struct service *find_service(const struct project *project, const char *name)
+{
+	vec_each(s, &project->services)
+		if (str_eq(s->name, name))
+			return s;
+	vec_each(s, &project->disabled)
+		if (str_eq(s->name, name))
+			return s;
+	return NULL;
+}
+
 static int add_part(struct cli *cli, struct image_store *store, const struct service *s,
 		    const struct build_wish *wish, struct parts *parts, struct err *err)
 {
@@ -371,7 +391,7 @@ static int add_part(struct cli *cli, struct image_store *store, const struct ser
 	vec_push(&parts->items, p);
 	r = fill(cli, store, wish, p, err);
 	for (size_t i = 0; r == 0 && i < p->after.n; i++) {
-		const struct service *other = project_service(cli->project, p->after.v[i]);
+		const struct service *other = find_service(cli->project, p->after.v[i]);
 
 		if (!other || !other->build.set)
 			return bad(s, "additional_contexts", err,
@@ -473,6 +493,8 @@ int build_services(struct cli *cli, struct image_store *store, const struct serv
 	while (r == 0 && !all_done(&parts))
 		r = build_wave(&parts, &view, &interrupt, err);
 	build_view_done(&view);
+	if (r == 0 && wish->check)
+		return build_view_checked(&view);
 	vec_each(p, &parts.items)
 		if (r == 0 && ret_built)
 			strv_add(ret_built, (*p)->image);

@@ -109,10 +109,22 @@ void build_view_event(void *data, const struct build_event *event)
 		print_plain(view, e);
 }
 
+int build_view_checked(const struct build_view *view)
+{
+	if (!view->warnings)
+		printf("Check complete, no warnings found.\n");
+	else
+		printf("Check complete, %zu warning%s been found!\n", view->warnings,
+		       view->warnings == 1 ? " has" : "s have");
+	return view->warnings != 0;
+}
+
 void build_view_diagnose(void *data, const struct diagnostics *diagnostics)
 {
 	struct build_view *view = ((struct build_view_part *)data)->view;
 
+	vec_each(d, &diagnostics->items)
+		view->warnings += d->severity == SEVERITY_WARNING;
 	if (!view->quiet || diagnostics->errors)
 		cli_print_diagnostics(view->cli, diagnostics);
 	if (diagnostics->errors)

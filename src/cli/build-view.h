@@ -12,6 +12,7 @@ struct build_view {
 	struct progress *progress; /* on a terminal, else NULL */
 	bool quiet;
 	VEC(char *) names; /* of the steps, by number */
+	size_t warnings;   /* about Dockerfiles */
 	int numbers;	   /* the highest so far */
 	char *failure;	   /* what is said of a failed step, for after the display */
 };
@@ -19,6 +20,8 @@ struct build_view {
 /* mode: NULL or "auto", "plain", "tty", "quiet". ERR_USAGE. */
 int build_view_init(struct build_view *view, struct cli *cli, const char *mode, bool quiet,
 		    struct err *err);
+/* What --check says at the end; the exit status. */
+int build_view_checked(const struct build_view *view);
 /* Ends the display; prints what a failed step said. */
 void build_view_done(struct build_view *view);
 

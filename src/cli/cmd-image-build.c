@@ -109,11 +109,11 @@ static int find_paths(const struct build_args *o, const char *context, struct pa
 	bool no_context = str_eq(context, "-");
 	enum { TEXT_MAX = 1 << 20 };
 
-	if (!no_context && (strstr(context, "://") || str_starts(context, "git@")))
-		return err_unsupported(err,
-				       "a context that is not a directory ('%s') is not supported; "
-				       "fetch it first",
-				       context);
+	if (!no_context && build_context_is_remote(context)) {
+		p->context = xstrdup(context);
+		p->dockerfile = xstrdup(o->file ? o->file : "Dockerfile");
+		return 0;
+	}
 	if (!no_context && !(p->context = realpath(context, NULL)))
 		return err_sys(err, errno, "context '%s'", context);
 	if (no_context || str_eq(o->file, "-")) {
@@ -193,6 +193,8 @@ static int build_run_verb(struct cli *cli, void *options, const struct strv *arg
 		r = write_id(o->iidfile, job.id, err);
 	if (r < 0)
 		return build_failed(cli, NULL, err);
+	if (o->check)
+		return build_view_checked(&view);
 	if (o->quiet && job.id)
 		puts(job.id);
 	return 0;

@@ -95,8 +95,8 @@ static void add_xattr(struct archive_entry *e, const char *name, char *value, ss
 	archive_entry_xattr_add_entry(e, name, value, (size_t)len);
 }
 
-/* Of a file opened with O_PATH, by its name in /proc: symlinks have attributes, too. */
-static int add_xattrs(struct pack *p, int fd, struct archive_entry *e, bool *ret_opaque,
+/* Symlinks and devices are opened with O_PATH, and then only have a name in /proc. */
+static int add_xattrs(struct pack *p, int fd, bool open, struct archive_entry *e, bool *ret_opaque,
 		      struct err *err)
 {
 	cleanup_strv struct strv names = { 0 };
@@ -105,7 +105,9 @@ static int add_xattrs(struct pack *p, int fd, struct archive_entry *e, bool *ret
 
 	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
 	*ret_opaque = false;
-	n = listxattr(proc, p->buf, ATTRS_MAX);
+	n = open ? flistxattr(fd, p->buf, ATTRS_MAX) : listxattr(proc, p->buf, ATTRS_MAX);
+	if (n == 0)
+		return 0;
 	if (n < 0)
 		return errno == ENOTSUP ? 0 : err_sys(err, errno, "list extended attributes");
 	for (const char *s = p->buf; s < p->buf + n; s += strlen(s) + 1)
@@ -127,13 +129,8 @@ static int add_xattrs(struct pack *p, int fd, struct archive_entry *e, bool *ret
 
 /* --- entries --- */
 
-static int write_content(struct pack *p, int dir, const char *name, const char *path, uint64_t size,
-			 struct err *err)
+static int write_content(struct pack *p, int fd, const char *path, uint64_t size, struct err *err)
 {
-	cleanup_fd int fd = fs_open(dir, name, O_RDONLY | O_NOFOLLOW, 0, err);
-
-	if (fd < 0)
-		return fd;
 	while (size) {
 		size_t want = size < IMAGE_COPY_CHUNK ? (size_t)size : IMAGE_COPY_CHUNK;
 		ssize_t n = read(fd, p->buf, want);
@@ -181,7 +178,8 @@ static const char *first_name(struct pack *p, const struct stat *st, const char 
 static int write_entry(struct pack *p, int dir, const char *name, const char *path,
 		       const struct stat *st, bool *ret_opaque, struct err *err)
 {
-	cleanup_fd int fd = fs_open(dir, name, O_PATH | O_NOFOLLOW, 0, err);
+	bool open = S_ISREG(st->st_mode);
+	cleanup_fd int fd = fs_open(dir, name, (open ? O_RDONLY : O_PATH) | O_NOFOLLOW, 0, err);
 	struct archive_entry *e = archive_entry_new();
 	const char *first = first_name(p, st, path);
 	int r = fd < 0 ? fd : 0;
@@ -195,7 +193,7 @@ static int write_entry(struct pack *p, int dir, const char *name, const char *pa
 	if (first) {
 		archive_entry_set_hardlink(e, first);
 	} else if (r == 0) {
-		r = add_xattrs(p, fd, e, ret_opaque, err);
+		r = add_xattrs(p, fd, open, e, ret_opaque, err);
 		if (r == 0 && S_ISLNK(st->st_mode))
 			r = add_target(p, fd, e, err);
 		if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)) {
@@ -208,7 +206,7 @@ static int write_entry(struct pack *p, int dir, const char *name, const char *pa
 	if (r == 0)
 		r = write_header(p, e, path, err);
 	if (r == 0 && S_ISREG(st->st_mode) && !first)
-		r = write_content(p, dir, name, path, (uint64_t)st->st_size, err);
+		r = write_content(p, fd, path, (uint64_t)st->st_size, err);
 	archive_entry_free(e);
 	return r;
 }
