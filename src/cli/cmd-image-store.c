@@ -283,29 +283,50 @@ const struct cmd cmd_image_rm = {
 
 /* --- verify --- */
 
+struct verify_args {
+	bool repair;
+};
+static const struct option verify_options[] = {
+	{ 0, "repair", OPTION_FLAG, offsetof(struct verify_args, repair), NULL, NULL,
+	  "Remove damaged blobs, make damaged layers again", 0 },
+	{ .name = NULL },
+};
+
 static int verify_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
 {
+	const struct verify_args *o = options;
 	cleanup(image_store_free_cleanup) struct image_store *store = NULL;
-	cleanup_strv struct strv damaged = { 0 };
+	cleanup(image_damage_done) struct image_damage damage = { 0 };
 	struct image_progress progress = { 0 };
-	(void)options;
 	(void)args;
 	int r = cli_image_store(cli, &store, err);
 	if (r == 0)
-		r = image_verify(store, &progress, &damaged, err);
+		r = image_verify(store, o->repair, &progress, &damage, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < damaged.n; i++)
-		printf("damaged: %s\n", damaged.v[i]);
-	if (damaged.n)
+	for (size_t i = 0; i < damage.blobs.n; i++)
+		printf("damaged: %s%s\n", damage.blobs.v[i], o->repair ? " (removed)" : "");
+	for (size_t i = 0; i < damage.layers.n; i++)
+		printf("damaged layer: %s%s\n", damage.layers.v[i],
+		       o->repair ? " (made again)" : "");
+	if (damage.blobs.n && o->repair)
 		return err_new(err, ERR_INPUT, EBADMSG,
-			       "%zu damaged blobs: load or pull their images again", damaged.n);
-	printf("every blob is what its digest says\n");
+			       "%zu damaged blobs: load or pull their images again",
+			       damage.blobs.n);
+	if ((damage.blobs.n || damage.layers.n) && !o->repair)
+		return err_new(err, ERR_INPUT, EBADMSG,
+			       "%zu damaged blobs, %zu damaged layers: --repair removes the blobs, "
+			       "so that a pull or load brings them, and makes the layers again",
+			       damage.blobs.n, damage.layers.n);
+	if (!damage.layers.n)
+		printf("every blob is what its digest says, and every layer what its blob says\n");
 	return 0;
 }
 
 const struct cmd cmd_image_verify = {
 	.name = "image verify",
-	.summary = "Read every blob and check it against its digest",
+	.summary = "Check every blob against its digest, every layer against its blob",
+	.options = verify_options,
+	.options_size = sizeof(struct verify_args),
 	.run = verify_run,
 };

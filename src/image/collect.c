@@ -345,26 +345,3 @@ int image_prune(struct image_store *store, const struct image_prune *options,
 	pruned = (struct image_pruned){ 0 };
 	return 0;
 }
-
-/* --- verify --- */
-
-int image_verify(struct image_store *store, const struct image_progress *progress,
-		 struct strv *ret_damaged, struct err *err)
-{
-	cleanup_strv struct strv names = { 0 };
-	cleanup_fd int lock = FD_NONE;
-	int r = image__lock(store, IMAGE_LOCK_SHARED, &lock, err);
-
-	if (r == 0)
-		r = fs_list(store->blobs, ".", &names, err);
-	for (size_t i = 0; i < names.n && r == 0; i++) {
-		bool good = true;
-
-		r = image__blob_check(store, names.v[i], &good, err);
-		if (r == 0 && !good)
-			strv_addf(ret_damaged, "sha256:%s", names.v[i]);
-		if (progress && progress->fn)
-			progress->fn(progress->data, names.v[i], "verifying", i + 1, names.n);
-	}
-	return r;
-}

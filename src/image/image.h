@@ -136,9 +136,16 @@ void image_pruned_done(struct image_pruned *p);
  * to the store, which keeps the garbage until the next collection. */
 int image_prune(struct image_store *store, const struct image_prune *options,
 		struct image_pruned *ret, struct err *err);
-/* Reads every blob and appends the digests of those whose bytes are not what they should be. */
-int image_verify(struct image_store *store, const struct image_progress *progress,
-		 struct strv *ret_damaged, struct err *err);
+struct image_damage {
+	struct strv blobs;  /* digests of those whose bytes are not what they should be */
+	struct strv layers; /* chain ids of unpacked layers that differ from their blob */
+};
+void image_damage_done(struct image_damage *d);
+/* Reads every blob, and unpacks every layer once more beside the one that is there, to compare.
+ * With `repair` damaged blobs are removed, so that a pull or load brings them again, and damaged
+ * layers are replaced; needs the store for itself. */
+int image_verify(struct image_store *store, bool repair, const struct image_progress *progress,
+		 struct image_damage *ret, struct err *err);
 /* `docker image inspect` form of one image. New reference. */
 json_t *image_inspect(const struct image *image);
 /* The steps an image was made by, newest first: Id, Created, CreatedBy, Size, Comment. New

@@ -134,31 +134,39 @@ static ssize_t read_blob(void *data, void *buf, size_t size, struct err *err)
 	return n;
 }
 
+int image__layer_from_blob(struct image_store *store, struct layer_writer *w, const char *blob,
+			   const char *diff_id, const struct image_progress *progress,
+			   struct unpack_result *ret, struct err *err)
+{
+	struct blob_reader reader = { .digest = blob, .progress = progress };
+	struct unpack_source source = { read_blob, &reader };
+	cleanup_fd int fd = image__blob_open(store, blob, &reader.total, err);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	reader.fd = fd;
+	r = image__unpack(store, w->root, &source, NULL, ret, err);
+	if (r < 0)
+		return err_wrap(err, "unpack layer '%.19s'", blob);
+	if (!str_eq(ret->diff_id, diff_id))
+		return err_new(err, ERR_INPUT, EBADMSG,
+			       "layer '%.19s': its content is '%s', but the image says '%s'", blob,
+			       ret->diff_id, diff_id);
+	return 0;
+}
+
 int image__layer_unpack(struct image_store *store, const char *blob, const char *diff_id,
 			const char *chain, const struct image_progress *progress, struct err *err)
 {
 	cleanup_layer struct layer_writer w = LAYER_WRITER_NONE;
-	cleanup_fd int fd = FD_NONE;
-	struct blob_reader reader = { .digest = blob, .progress = progress };
-	struct unpack_source source = { read_blob, &reader };
 	struct unpack_result result;
 	int r;
 
 	if (image__layer_has(store, chain))
 		return 0;
-	fd = image__blob_open(store, blob, &reader.total, err);
-	if (fd < 0)
-		return fd;
-	reader.fd = fd;
 	r = image__layer_begin(store, &w, err);
-	if (r < 0)
-		return r;
-	r = image__unpack(store, w.root, &source, NULL, &result, err);
-	if (r < 0)
-		return err_wrap(err, "unpack layer '%.19s'", blob);
-	if (!str_eq(result.diff_id, diff_id))
-		return err_new(err, ERR_INPUT, EBADMSG,
-			       "layer '%.19s': its content is '%s', but the image says '%s'", blob,
-			       result.diff_id, diff_id);
-	return image__layer_commit(&w, chain, &result, err);
+	if (r == 0)
+		r = image__layer_from_blob(store, &w, blob, diff_id, progress, &result, err);
+	return r < 0 ? r : image__layer_commit(&w, chain, &result, err);
 }

@@ -133,6 +133,10 @@ int image__layer_commit(struct layer_writer *w, const char *chain,
 			const struct unpack_result *result, struct err *err);
 void image__layer_done(struct layer_writer *w);
 #define cleanup_layer cleanup(image__layer_done)
+/* Unpacks the blob into a layer that was begun; its content must have diff_id (-EBADMSG). */
+int image__layer_from_blob(struct image_store *store, struct layer_writer *w, const char *blob,
+			   const char *diff_id, const struct image_progress *progress,
+			   struct unpack_result *ret, struct err *err);
 /* Makes sure that the layer is unpacked, from the blob; its content must have diff_id. */
 int image__layer_unpack(struct image_store *store, const char *blob, const char *diff_id,
 			const char *chain, const struct image_progress *progress, struct err *err);

@@ -147,6 +147,40 @@ elsewhere() {
 	[[ $output == *"$(basename "$blob")"* ]]
 }
 
+@test "verify sees what was done to a layer, whatever it was, and repairs it" {
+	stave image save test | elsewhere image load
+	layer=$(echo "$OTHER"/layers/*/diff)
+	damage() {
+		"$@"
+		run elsewhere image verify
+		echo "$output"
+		[ "$status" -ne 0 ]
+		[[ $output == *"damaged layer: sha256:$(basename "$(dirname "$layer")")"* ]]
+		elsewhere image verify --repair
+		elsewhere image verify
+	}
+	flip() { printf X | dd of="$layer/bin/busybox" bs=1 seek=500000 conv=notrunc status=none && touch -d @0 "$layer/bin/busybox"; }
+	damage flip
+	damage rm "$layer/etc/passwd"
+	damage touch "$layer/etc/extra"
+	damage chmod 700 "$layer/root"
+	damage chown 5 "$layer/etc/group"
+	damage ln -sfn other "$layer/bin/sh"
+	damage python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.overlay.opaque", b"y")' "$layer/etc"
+	cmp "$layer/bin/busybox" /bin/busybox
+}
+
+@test "verify --repair removes a damaged blob, and a load brings it again" {
+	stave image save test | elsewhere image load
+	blob=$(ls -S "$OTHER"/blobs/sha256/* | head -n 1)
+	printf X | dd of="$blob" bs=1 seek=100 conv=notrunc status=none
+	run elsewhere image verify --repair
+	[ "$status" -ne 0 ]
+	[ ! -e "$blob" ]
+	stave image save test | elsewhere image load
+	elsewhere image verify
+}
+
 @test "prune removes what has no name, and with --all what no container uses" {
 	stave image save test | elsewhere image load
 	tar -C "$OTHER/layers" -cf other.tar --files-from /dev/null

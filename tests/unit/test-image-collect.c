@@ -113,18 +113,18 @@ static void test_verify(void **state)
 {
 	struct fixture *f = *state;
 	cleanup_free char *id = import_file(f, "app", "content");
-	cleanup_strv struct strv damaged = { 0 };
+	cleanup(image_damage_done) struct image_damage none = { 0 }, damage = { 0 };
 	struct err err = ERR_INIT;
 
-	assert_int_equal(image_verify(f->store, NULL, &damaged, &err), 0);
-	assert_int_equal(damaged.n, 0);
+	assert_int_equal(image_verify(f->store, false, NULL, &none, &err), 0);
+	assert_int_equal(none.blobs.n + none.layers.n, 0);
 	assert_int_equal(fchmodat(f->store->blobs, image__hex(id), 0600, 0), 0);
 	int fd = openat(f->store->blobs, image__hex(id), O_WRONLY);
 	assert_int_equal(pwrite(fd, "X", 1, 3), 1);
 	close(fd);
-	assert_int_equal(image_verify(f->store, NULL, &damaged, &err), 0);
-	assert_int_equal(damaged.n, 1);
-	assert_string_equal(damaged.v[0], id);
+	assert_int_equal(image_verify(f->store, false, NULL, &damage, &err), 0);
+	assert_int_equal(damage.blobs.n, 1);
+	assert_string_equal(damage.blobs.v[0], id);
 }
 
 static void test_save(void **state)
