@@ -134,21 +134,43 @@ static void not_asked_not_checked(void **state)
 	loading_end(&l);
 }
 
+/* A schema that is wrong says what and where; the file has X=a. */
 static void broken_schemas(void **state)
 {
-	static const char *const texts[] = { "[1, 2]",	      "{",
-					     "required: X",   "properties: [a]",
-					     "required: [1]", "properties: {X: 5}",
-					     "propertys: {}" };
+	static const struct {
+		const char *text, *message;
+		int line, column;
+	} schemas[] = {
+		{ "[1, 2]", ".env.schema must be a mapping, not a list", 1, 1 },
+		{ "required: X", "required must be a list of variables", 1, 11 },
+		{ "required:\n  - X\n  - 1", "required must be a list of variables", 3, 5 },
+		{ "properties: [a]", "properties must be a mapping", 1, 13 },
+		{ "propertys: {}", "'propertys' is not supported in .env.schema", 1, 1 },
+		{ "properties: {X: 5}", "the rules of variable 'X' must be a mapping", 1, 14 },
+		{ "properties:\n  X: {enam: [a]}",
+		  "'enam' of variable 'X' is not supported in .env.schema", 2, 7 },
+		{ "properties:\n  X: {enum: a}", "enum must be a list", 2, 13 },
+		{ "properties:\n  X: {minimum: a}", "a number is wanted here, not a string", 2,
+		  16 },
+		{ "properties:\n  X: {maxLength: -1}", "a length is wanted here", 2, 18 },
+		{ "properties:\n  X: {pattern: '('}",
+		  "the pattern of 'X' is not a regular expression", 2, 16 },
+	};
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(schemas); i++) {
 		struct loading l;
 		const struct case_file files[] = { { "compose.yaml", COMPOSE },
-						   { ".env.schema", texts[i] } };
+						   { ".env.schema", schemas[i].text },
+						   { ".env", "X=a\n" } };
 		loading_begin(&l, files, ARRAY_SIZE(files));
 		l.options.check_variables = true;
 		loading_run(&l);
-		check(texts[i], l.r < 0 && loading_error(&l), "was accepted");
+		const struct diagnostic *d = loading_error(&l);
+		check(schemas[i].text, l.r < 0 && d, "was accepted");
+		check(schemas[i].text, strstr(d->message, schemas[i].message), "%s", d->message);
+		check(schemas[i].text,
+		      d->mark.line == schemas[i].line && d->mark.column == schemas[i].column,
+		      "at %d:%d", d->mark.line, d->mark.column);
 		loading_end(&l);
 	}
 }
