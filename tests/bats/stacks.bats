@@ -68,7 +68,7 @@ get() {
 	echo "$output"
 	[ "$status" = 0 ]
 	[[ "$output" == *"6 passed"* ]]
-	[ -z "$(stave volume ls -q 2>/dev/null)" ]
+	[ -z "$(ls "$STAVE_ROOT/volumes")" ]
 }
 
 @test "learn-greek, production: two replicas with one container_name behind nginx, a dump of the database" {

@@ -25,6 +25,7 @@ development_runs() {
 
 environment development
 FILES='-f docker-compose.yml -f docker-compose.dev.yml'
+row "stave $FILES build" 'back end, bot, and the front end by way of a bundler' builds bot-platform-backend bot-platform-bot bot-platform-frontend
 row "stave $FILES up -d" 'services exposed directly, code mounted, in order' development_runs
 row "stave $FILES down -v" 'nothing is left' gone
 

@@ -102,6 +102,7 @@ stats() {
 
 environment development
 FILES=$DEV
+row "docker-compose $DEV build" 'the stage development' builds ichrisbirch-dev-api ichrisbirch-dev-app ichrisbirch-dev-scheduler
 row "docker-compose $DEV up -d" 'the chain of dependencies, by health; ports of development' development_runs
 row "docker-compose $DEV logs -f" 'all services, and new lines as they come' follows
 row "docker-compose $DEV exec api bash" 'a shell in the container' shell
@@ -171,6 +172,7 @@ FILES=$DEV
 row 'COMPOSE=docker-compose ./scripts/dev-start.sh' 'development is up' script_starts
 row "docker-compose $DEV down -v" 'nothing is left' gone
 FILES=$TEST
+row "docker-compose $TEST build" 'the image of the test runner' builds ichrisbirch-test-test-runner
 row 'COMPOSE=docker-compose ./scripts/test-run.sh' 'the test runner passes in a container' all_tests
 row 'COMPOSE=docker-compose ./scripts/test-run.sh tests/ichrisbirch/api/endpoints/test_habits.py' 'one file of tests' one_test
 row "docker-compose $TEST up -d" 'ports, database and storage of testing' test_runs
@@ -235,6 +237,7 @@ data_survives() {
 
 environment production
 FILES=$PROD
+row "docker-compose $PROD build" 'the stage production' builds ichrisbirch-prod-api
 row "docker-compose $PROD up -d" 'gunicorn behind nginx, in order' production_runs
 docker_compose "it is Docker's CLI: \`docker inspect\`"
 row "stave inspect ichrisbirch-prod-api-1 --format '{{.State.Health.Status}}'" 'the health check of the file' answers_health
