@@ -23,7 +23,7 @@ struct log_writer {
 	struct log_limits limits;
 	struct str batch; /* formatted lines that are not written yet */
 	struct {
-		char held[LINE_MAX_BYTES]; /* the beginning of a line */
+		char *held; /* the beginning of a line, LINE_MAX_BYTES; NULL: none */
 		size_t len;
 		bool open; /* the last record written was a P: an F has to follow */
 	} streams[2];
@@ -92,6 +92,8 @@ void log_writer_free(struct log_writer *w)
 		(void)log_end(w); /* nobody is left to hear of a full disk */
 	fd_close(w->fd);
 	str_done(&w->batch);
+	for (size_t i = 0; i < ARRAY_SIZE(w->streams); i++)
+		free(w->streams[i].held);
 	free(w->dir);
 	free(w->path);
 	free(w);
@@ -226,7 +228,8 @@ static void add_cri_line(struct log_writer *w, enum log_stream stream, const cha
 static int add_line(struct log_writer *w, enum log_stream stream, const char *text, size_t len,
 		    bool whole)
 {
-	const char *head = w->streams[stream].held;
+	cleanup_free char *held = ptr_take(w->streams[stream].held);
+	const char *head = held ? held : "";
 	size_t head_len = w->streams[stream].len;
 	(w->limits.json_file ? add_json_line : add_cri_line)(w, stream, head, head_len, text, len,
 							     whole);
@@ -234,6 +237,16 @@ static int add_line(struct log_writer *w, enum log_stream stream, const char *te
 	w->streams[stream].open = !whole;
 	size_t most = w->limits.max_size < BATCH ? w->limits.max_size : BATCH;
 	return w->batch.len >= most ? write_batch(w) : 0;
+}
+
+/* Two of these buffers in every writer, most of them never used, were most of what a supervisor
+ * had in memory. */
+static void hold(struct log_writer *w, enum log_stream stream, const char *data, size_t len)
+{
+	if (!w->streams[stream].held)
+		w->streams[stream].held = xmalloc(LINE_MAX_BYTES);
+	memcpy(w->streams[stream].held + w->streams[stream].len, data, len);
+	w->streams[stream].len += len;
 }
 
 int log_write(struct log_writer *w, enum log_stream stream, const char *data, size_t len)
@@ -250,8 +263,7 @@ int log_write(struct log_writer *w, enum log_stream stream, const char *data, si
 		if (end || take == room) {
 			one = add_line(w, stream, data, take, end != NULL);
 		} else {
-			memcpy(w->streams[stream].held + w->streams[stream].len, data, take);
-			w->streams[stream].len += take;
+			hold(w, stream, data, take);
 		}
 		r = r < 0 ? r : one;
 		data += take + (end != NULL);
