@@ -210,6 +210,19 @@ static size_t skip_prefix(const struct strv *args, size_t next)
 
 static int unknown_cmd(const char *name, struct err *err)
 {
+	static const char *const refused[][2] = {
+		{ "alpha", "stave has no experimental commands" },
+		{ "bridge", "stave converts to no other platform's files" },
+		{ "commit", "use 'build', or 'cp' and 'image import'" },
+		{ "convert", "use 'config'" },
+		{ "export", "use 'cp SERVICE:/ -'" },
+		{ "publish", "stave publishes no Compose files as artifacts" },
+		{ "watch", "files are not watched; run 'up' after a change" },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+		if (strcmp(refused[i][0], name) == 0)
+			return err_unsupported(err, "'%s' is not supported: %s", name,
+					       refused[i][1]);
 	const char *near = cmd_nearest(name);
 	return err_usage(err, "unknown command '%s'%s%s%s (see 'stave --help')", name,
 			 near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");

@@ -39,7 +39,7 @@ static int port_run(struct cli *cli, void *options, const struct strv *args, str
 	size_t i;
 	json_array_foreach(publishers, i, p) {
 		const char *url = json_str(p, "URL", "");
-		if (json_int(p, "TargetPort", 0) != target ||
+		if (!*url || json_int(p, "TargetPort", 0) != target ||
 		    strcmp(json_str(p, "Protocol", ""), protocol) != 0)
 			continue;
 		printf(strchr(url, ':') ? "[%s]:%d\n" : "%s:%d\n", url,

@@ -1,5 +1,7 @@
 #include "cli/container-view.h"
 
+#include "base/parse.h"
+
 #include <netinet/in.h>
 #include <stdio.h>
 
@@ -78,6 +80,34 @@ static const struct net_port *as_it_is(const struct net_port *asked, const struc
 	return asked;
 }
 
+static bool is_published(const json_t *list, int port, const char *protocol)
+{
+	const json_t *p;
+	size_t i;
+	json_array_foreach(list, i, p) {
+		if (json_int(p, "TargetPort", 0) == port &&
+		    str_eq(json_str(p, "Protocol", ""), protocol))
+			return true;
+	}
+	return false;
+}
+
+/* Ports that are exposed and not published stand first, without an address. */
+static void put_exposed(json_t *list, const struct container *c)
+{
+	size_t at = 0;
+	for (size_t i = 0; i < c->expose.n; i++) {
+		cleanup_free char *number = xstrndup(c->expose.v[i], strcspn(c->expose.v[i], "/"));
+		const char *protocol = c->expose.v[i] + strlen(number) + 1;
+		int port;
+		if (parse_int(number, 1, 65535, &port) < 0 || is_published(list, port, protocol))
+			continue;
+		json_array_insert_new(list, at++,
+				      json_pack("{s:s, s:i, s:i, s:s}", "URL", "", "TargetPort",
+						port, "PublishedPort", 0, "Protocol", protocol));
+	}
+}
+
 json_t *container_view_publishers(const struct container *c, struct net *net)
 {
 	json_t *list = json_array();
@@ -99,6 +129,7 @@ json_t *container_view_publishers(const struct container *c, struct net *net)
 		add_publisher(list, "::", port);
 	}
 	net_ports_done(&real);
+	put_exposed(list, c);
 	return list;
 }
 
@@ -110,6 +141,11 @@ static char *ports_text(const json_t *publishers)
 	size_t i;
 	json_array_foreach(publishers, i, p) {
 		const char *url = json_str(p, "URL", "");
+		if (!*url) {
+			str_addf(&out, "%s%d/%s", out.len ? ", " : "",
+				 (int)json_int(p, "TargetPort", 0), json_str(p, "Protocol", "tcp"));
+			continue;
+		}
 		const char *form = strchr(url, ':') ? "%s[%s]:%d->%d/%s" : "%s%s:%d->%d/%s";
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"

@@ -18,6 +18,8 @@ int cli_containers(struct cli *cli, const struct strv *services, struct containe
 	int r = state_containers(&cli->paths, cli->project_name, &all, err);
 	if (r < 0)
 		return r;
+	for (size_t i = 0; i < all.broken.n; i++)
+		cli_warn(cli, "%s; left out here, 'down' removes it", all.broken.v[i]);
 	for (size_t i = 0; services && i < services->n; i++)
 		if (!is_service(cli, &all, services->v[i]))
 			return err_not_found(err, "no such service: %s", services->v[i]);

@@ -501,6 +501,45 @@ static int take_project(struct job *job, struct err *err)
 	return 0;
 }
 
+/* A record that cannot be read, of a container that we look after, is written anew, as we know it;
+ * how it was made is not known to us, so that it is replaced when it is to be started. */
+static int write_anew(struct supervisor *s, struct life *life, struct err *err)
+{
+	cleanup_spec struct spec spec = { 0 };
+	supervisor_spec(s, life->c, &spec);
+	free(life->c->image_id);
+	life->c->image_id = NULL;
+	return state_container_save(&s->paths, life->c, &spec, err);
+}
+
+/* True: there is more to observe now. */
+static bool mend(struct job *job, const struct containers *found)
+{
+	bool written = false;
+	for (size_t i = 0; i < found->broken.n; i++) {
+		struct life *life = supervisor_life(job->s, found->broken_ids.v[i]);
+		cleanup_err struct err err = ERR_INIT;
+		bool anew = life && write_anew(job->s, life, &err) == 0;
+		cleanup_free char *text =
+			xasprintf("%s; %s", found->broken.v[i],
+				  anew ? "written anew" : "left out, 'down' removes it");
+		written |= anew;
+		job_warn(job, text);
+	}
+	return written;
+}
+
+static int observe_all(struct job *job, struct observed *ret, struct err *err)
+{
+	struct supervisor *s = job->s;
+	int r = observe(&s->paths, s->net, job->images, job->project, s->name, ret, err);
+	if (r < 0 || !mend(job, &ret->containers))
+		return r;
+	observed_done(ret);
+	*ret = (struct observed){ 0 };
+	return observe(&s->paths, s->net, job->images, job->project, s->name, ret, err);
+}
+
 static int make_plan(struct job *job, struct err *err)
 {
 	struct supervisor *s = job->s;
@@ -509,7 +548,7 @@ static int make_plan(struct job *job, struct err *err)
 	if (r == 0)
 		r = image_store_open(s->paths.root, &job->images, err);
 	if (r == 0)
-		r = observe(&s->paths, s->net, job->images, job->project, s->name, &observed, err);
+		r = observe_all(job, &observed, err);
 	if (r == 0)
 		r = plan_make(job->project, &observed, &job->goal, &job->plan, err);
 	/* Only what can be planned becomes "as last applied". */

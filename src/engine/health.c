@@ -9,6 +9,7 @@
 #include "runtime/runtime.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -230,12 +231,23 @@ static int run_check(struct health *h, struct err *err)
 	return 0;
 }
 
+/* The first process has ended, and the news of it is on its way. */
+static bool is_over(const struct life *life)
+{
+	struct pollfd p = { .fd = life->pidfd, .events = POLLIN };
+	return poll(&p, 1, 0) > 0;
+}
+
 static void check_begin(struct timer *t, void *data)
 {
 	struct health *h = data;
 	struct life *life = h->life;
 	(void)t;
 	cleanup_err struct err err = ERR_INIT;
+	if (is_over(life)) {
+		timer_again(t, next_interval(life));
+		return;
+	}
 	h->began = now_wall();
 	h->timed_out = false;
 	h->len = 0;

@@ -141,7 +141,8 @@ static int act_back_off(struct life *life, struct err *err)
 {
 	nsec_t up = life->started ? now_mono() - life->started : 0;
 	int r = act_died(life, err);
-	life->backoff = restart_delay(life->backoff, up);
+	life->backoff =
+		life->c->restart_delay ? life->c->restart_delay : restart_delay(life->backoff, up);
 	life->c->restart_at = now_wall() + life->backoff;
 	arm(life, life->backoff, backoff_over);
 	return r;
@@ -560,6 +561,10 @@ void life_exited(struct life *life, int status)
 		note_oom(life);
 	else
 		c->oom_killed = false;
+	/* One that ran for the policy's window has succeeded: attempts are counted anew. */
+	if (c->restart_window > 0 && life->started &&
+	    now_mono() - life->started >= c->restart_window)
+		c->restarts = 0;
 	bool retry = restart_wanted(c);
 	if (life_event(life, retry ? LIFE_DIED_RETRY : LIFE_DIED, &err) < 0)
 		event_warning(life->s, "container '%s': %s", c->name, err.msg);

@@ -103,6 +103,7 @@ static int set_restart(struct making *m, struct err *err)
 	struct container *c = m->c;
 	c->restart = RESTART_NO;
 	c->restart_retries = 0;
+	c->restart_delay = c->restart_window = 0;
 	if (m->oneoff)
 		return 0;
 	if (s->has_restart) {
@@ -114,6 +115,10 @@ static int set_restart(struct making *m, struct err *err)
 		c->restart = RESTART_ON_FAILURE;
 		if (s->deploy.has_restart_max_attempts)
 			c->restart_retries = (int)s->deploy.restart_max_attempts;
+	}
+	if (!s->has_restart && s->deploy.restart_condition) {
+		c->restart_delay = s->deploy.restart_delay > 0 ? s->deploy.restart_delay : 0;
+		c->restart_window = s->deploy.restart_window > 0 ? s->deploy.restart_window : 0;
 	}
 	return 0;
 }

@@ -202,11 +202,35 @@ static bool serves_names(const struct making *m)
 	       exposes(&m->x->image->config.exposed, NAME_PORT);
 }
 
+/* Each port once, with its protocol; ranges one by one. */
+static void add_exposed(struct strv *to, const struct strv *ports)
+{
+	enum { PORT_MAX = 65535, SHOWN_MAX = 1000 };
+	for (size_t i = 0; i < ports->n; i++) {
+		int first = 0, last = 0;
+		int n = sscanf(ports->v[i], "%d-%d", &first, &last);
+		const char *slash = strchr(ports->v[i], '/');
+		last = n > 1 ? last : first;
+		for (int port = first;
+		     n > 0 && port > 0 && port <= last && port <= PORT_MAX && to->n < SHOWN_MAX;
+		     port++) {
+			cleanup_free char *text =
+				xasprintf("%d/%s", port, slash ? slash + 1 : "tcp");
+			if (!strv_has(to, text))
+				strv_add(to, text);
+		}
+	}
+}
+
 int service__networks(struct making *m, struct err *err)
 {
 	const char *mode = m->service->network_mode;
 	int r = 0;
 	m->c->serves_names = serves_names(m);
+	if (!str_eq(mode, "host")) {
+		add_exposed(&m->c->expose, &m->x->image->config.exposed);
+		add_exposed(&m->c->expose, &m->service->expose);
+	}
 	if (mode && !has_networks(m->service)) {
 		m->c->network_mode = xstrdup(mode);
 		return 0;

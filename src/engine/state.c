@@ -106,6 +106,8 @@ void containers_done(struct containers *list)
 	vec_each(c, &list->items)
 		container_free(*c);
 	vec_done(&list->items);
+	strv_done(&list->broken_ids);
+	strv_done(&list->broken);
 }
 
 /* --- reading --- */
@@ -194,6 +196,12 @@ static int load_containers(const struct engine_paths *paths, const char *project
 		r = load_container(path, service, as_recorded, &c, err);
 		if (r == 0)
 			vec_push(&list.items, c);
+		if (r < 0 && err->kind == ERR_INPUT) {
+			strv_add(&list.broken_ids, ids.v[i]);
+			strv_add(&list.broken, err->msg);
+			err_done(err);
+			r = 0;
+		}
 		if (r == -ENOENT) {
 			err_done(err);
 			r = 0;

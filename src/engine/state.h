@@ -128,6 +128,8 @@ struct container {
 	int stop_signal;	     /* live */
 	nsec_t stop_grace;	     /* live */
 	enum restart_policy restart; /* live */
+	nsec_t restart_delay,
+		restart_window;	     /* live; of deploy.restart_policy, 0: our own backoff */
 	int restart_retries;	     /* live; 0: no limit */
 	struct health_config health; /* live */
 	json_t *logging;	     /* live; {"driver":..., "options":{}} or NULL */
@@ -135,6 +137,7 @@ struct container {
 	char *hostname, *domainname;
 	struct strv extra_hosts; /* "name=address", for /etc/hosts */
 	bool serves_names;	 /* port 53 is published or exposed: all of it is its own */
+	struct strv expose;	 /* "80/tcp", "53/udp": of the image and of the service, for ps */
 	struct strv dns, dns_search, dns_opt; /* for /etc/resolv.conf and the asker's forwarding */
 	json_t *config; /* what the plan compares and names in reasons: service_config() */
 
@@ -161,6 +164,9 @@ DEFINE_CLEANUP(struct container, container_free)
 
 struct containers {
 	VEC(struct container *) items; /* sorted by service, number, name; owned */
+	/* Ids whose record cannot be read, and for each the reason, with its file. The others are
+	 * none the worse for it; `down` removes what is there of them. */
+	struct strv broken_ids, broken;
 };
 void containers_done(struct containers *list);
 #define cleanup_containers cleanup(containers_done)

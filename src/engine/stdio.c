@@ -370,14 +370,15 @@ static void attached_input(struct watch *w, int fd, uint32_t events, void *data)
 {
 	struct attached *a = data;
 	struct supervisor *s = a->life->s;
-	(void)w;
-	(void)events;
 	ssize_t n = recv(fd, s->chunk, STDIO_CHUNK, MSG_DONTWAIT);
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n > 0 && a->life->io->in >= 0) {
 		/* A container that does not read its input holds up only what is typed to it. */
 		(void)!write(a->life->io->in, s->chunk, (size_t)n);
+	} else if (n == 0 && !(events & (EPOLLHUP | EPOLLERR))) {
+		watch_events(w,
+			     0); /* it has no more to say, and listens on; its end is told anyway */
 	} else if (n <= 0) {
 		attached_close(a);
 	}

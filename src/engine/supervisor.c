@@ -255,6 +255,28 @@ static void adopt(struct supervisor *s)
 		(void)loop_timer(s->loop, STATUS_GRACE_MS * NSEC_PER_MSEC, 0, unknown_ends, s);
 }
 
+void supervisor_spec(struct supervisor *s, const struct container *c, struct spec *ret)
+{
+	cleanup_err struct err ignored = ERR_INIT;
+	if (state_spec_load(&s->paths, c, ret, &ignored) == 0)
+		return;
+	*ret = (struct spec){ .project = xstrdup(s->name) };
+	snprintf(ret->id, sizeof(ret->id), "%s", c->id);
+}
+
+/* A record that cannot be read is nobody's: what may still run of it would be looked after by no
+ * one. Its files stay until `down`. */
+static void clear_broken(struct supervisor *s, const char *id)
+{
+	struct container c = { .project = (char *)s->name };
+	cleanup_spec struct spec spec = { 0 };
+	cleanup_err struct err err = ERR_INIT;
+	snprintf(c.id, sizeof(c.id), "%s", id);
+	supervisor_spec(s, &c, &spec);
+	if (runtime_cleanup(&spec, &err) < 0)
+		debug("%s: %s", id, err.msg);
+}
+
 static int load(struct supervisor *s, struct err *err)
 {
 	cleanup_containers struct containers list = { 0 };
@@ -263,6 +285,8 @@ static int load(struct supervisor *s, struct err *err)
 		r = state_containers_recorded(&s->paths, s->name, &list, err);
 	for (size_t i = 0; r == 0 && i < list.items.n; i++)
 		supervisor_add(s, life_new(s, ptr_take(list.items.v[i])));
+	for (size_t i = 0; r == 0 && i < list.broken_ids.n; i++)
+		clear_broken(s, list.broken_ids.v[i]);
 	return r;
 }
 

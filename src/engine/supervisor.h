@@ -86,6 +86,8 @@ struct life *supervisor_life(const struct supervisor *s, const char *id); /* NUL
 void supervisor_add(struct supervisor *s, struct life *life);
 /* Forgets a removed container: freed at the end of the round. */
 void supervisor_remove(struct supervisor *s, struct life *life);
+/* What runs; when that cannot be read any more, as much as finds its cgroup. */
+void supervisor_spec(struct supervisor *s, const struct container *c, struct spec *ret);
 void supervisor_upgrade(struct supervisor *s); /* step aside for the newest binary */
 
 /* --- supervisor-keeper.c: the supervisor's side of the keeper --- */

@@ -228,12 +228,17 @@ static void broken_files_are_named(void **state)
 		cleanup_err struct err err = ERR_INIT;
 		cleanup_containers struct containers list = { 0 };
 		int r = state_containers(&paths, "broken", &list, &err);
-		check(broken[i].name, (r < 0) == (broken[i].error != NULL), "got %d", r);
-		if (r == 0)
+		check(broken[i].name, r == 0, "got %d", r); /* it is not in the way of others */
+		check(broken[i].name, (list.broken.n == 1) == (broken[i].error != NULL),
+		      "%zu are broken", list.broken.n);
+		check(broken[i].name, list.items.n + list.broken.n == 1, "%zu are whole",
+		      list.items.n);
+		if (!broken[i].error)
 			continue;
-		check(broken[i].name, strstr(err.msg, path) != NULL, "no file in '%s'", err.msg);
-		check(broken[i].name, strstr(err.msg, broken[i].error) != NULL, "got '%s'",
-		      err.msg);
+		const char *why = list.broken.v[0];
+		check(broken[i].name, str_eq(list.broken_ids.v[0], c->id), "not its id");
+		check(broken[i].name, strstr(why, path) != NULL, "no file in '%s'", why);
+		check(broken[i].name, strstr(why, broken[i].error) != NULL, "got '%s'", why);
 	}
 	container_free(c);
 }
