@@ -1,5 +1,7 @@
 /* stave: Docker Compose projects on Linux with one program. The command line is cli/; two more
  * roles of the same program look after a project's containers (engine/client.h). */
+#include "api/metrics.h"
+#include "api/server.h"
 #include "base/fs.h"
 #include "base/proc.h"
 #include "cli/cli.h"
@@ -15,6 +17,11 @@ static const struct {
 	{ "supervisor", supervisor_main },
 };
 
+static const struct cli_api api = {
+	.metrics_text = metrics_text,
+	.metrics_serve = metrics_serve,
+};
+
 int main(int argc, char **argv)
 {
 	proc_title_init(argc, argv);
@@ -24,5 +31,5 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], roles[i].name) == 0 && paths.root && paths.run)
 			return roles[i].run(&paths, argv[2], argv);
 	}
-	return cli_main(argc, argv);
+	return cli_main(argc, argv, &api);
 }

@@ -214,6 +214,7 @@ LATE_FUNCTION microhttpd, MHD_get_connection_values
 LATE_FUNCTION microhttpd, MHD_get_daemon_info
 LATE_FUNCTION microhttpd, MHD_get_fdset2
 LATE_FUNCTION microhttpd, MHD_get_reason_phrase_for
+LATE_FUNCTION microhttpd, MHD_get_timeout
 LATE_FUNCTION microhttpd, MHD_get_version
 LATE_FUNCTION microhttpd, MHD_lookup_connection_value
 LATE_FUNCTION microhttpd, MHD_post_process

@@ -154,21 +154,20 @@ void cli_try_project(struct cli *cli, const char *name, const struct strv *servi
 }
 
 /* Verbs that only need to know which project: -p alone is enough, wherever one stands. */
-static int find_project(struct cli *cli, const struct cmd *cmd, const struct strv *args,
-			struct err *err)
+int cli_find_project(struct cli *cli, unsigned cmd_flags, const struct strv *args, struct err *err)
 {
 	const char *name = cli->global.project_name ? cli->global.project_name
 						    : getenv("COMPOSE_PROJECT_NAME");
 	cleanup_strv struct strv services = { 0 };
-	for (size_t i = 0; (cmd->flags & CMD_SERVICE_ARGS) && i < args->n; i++)
-		if (i == 0 || !(cmd->flags & CMD_STOP_AT_ARG))
+	for (size_t i = 0; (cmd_flags & CMD_SERVICE_ARGS) && i < args->n; i++)
+		if (i == 0 || !(cmd_flags & CMD_STOP_AT_ARG))
 			strv_add(&services, args->v[i]);
-	if ((cmd->flags & CMD_PROJECT) || cli->global.files.n || str_empty(name))
-		return cli_load_project(cli, &services, cmd->flags, err);
-	if (cmd->flags & CMD_NAME_ONLY)
+	if ((cmd_flags & CMD_PROJECT) || cli->global.files.n || str_empty(name))
+		return cli_load_project(cli, &services, cmd_flags, err);
+	if (cmd_flags & CMD_NAME_ONLY)
 		cli->project_name = xstrdup(name);
 	else
-		cli_try_project(cli, name, &services, cmd->flags);
+		cli_try_project(cli, name, &services, cmd_flags);
 	return 0;
 }
 
@@ -194,7 +193,7 @@ static int run_cmd(struct cli *cli, const struct cmd *cmd, const struct strv *ar
 		r = err_usage(err, "'%s' takes %s (see '%s --help')", who,
 			      cmd->args ? cmd->args : "no arguments", who);
 	if (r == 0 && (cmd->flags & (CMD_PROJECT | CMD_NAME)))
-		r = find_project(cli, cmd, &rest, err);
+		r = cli_find_project(cli, cmd->flags, &rest, err);
 	if (r == 0)
 		r = cmd->run(cli, values, &rest, err);
 	options_done(cmd->options, values);
@@ -281,9 +280,9 @@ static int dispatch(struct cli *cli, const struct strv *args, struct err *err)
 	return 0;
 }
 
-int cli_main(int argc, char **argv)
+int cli_main(int argc, char **argv, const struct cli_api *api)
 {
-	struct cli cli = { .program = "stave" };
+	struct cli cli = { .program = "stave", .api = api };
 	cleanup_err struct err err = ERR_INIT;
 	cleanup_strv struct strv args = { 0 };
 	for (int i = 0; i < argc; i++)

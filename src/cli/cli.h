@@ -15,8 +15,19 @@ struct global {
 	bool all_resources, compatibility, dry_run, debug, help, version;
 };
 
+/* What verbs ask of api/, which is on the same floor: the program hands it over. */
+struct cli_api {
+	/* `project` NULL: all. Appends the text. */
+	int (*metrics_text)(const struct engine_paths *paths, const char *project, struct str *out,
+			    struct err *err);
+	/* Serves it at `where` until a signal ends it; `ready` is told the URL. */
+	int (*metrics_serve)(const struct engine_paths *paths, const char *project,
+			     const char *where, void (*ready)(const char *url), struct err *err);
+};
+
 struct cli {
 	struct global global;
+	const struct cli_api *api;
 	struct engine_paths paths;
 	const char *program; /* how we were called: "stave", "docker-compose", "docker compose" */
 	bool stdout_tty, stderr_tty, colour;
@@ -30,7 +41,7 @@ struct cli {
 };
 
 /* The whole program: parses, dispatches, prints the error; the exit status. */
-int cli_main(int argc, char **argv);
+int cli_main(int argc, char **argv, const struct cli_api *api);
 
 /* Loads the Compose files as the global options say, printing diagnostics. `services`: those named
  * on the command line (enables their profiles). Called by the prologue of CMD_PROJECT verbs with
@@ -41,6 +52,8 @@ int cli_load_project(struct cli *cli, const struct strv *services, unsigned cmd_
  * broken, there is only the name. */
 void cli_try_project(struct cli *cli, const char *name, const struct strv *services,
 		     unsigned cmd_flags);
+/* cli->project_name, and the project when there are files: the prologue of CMD_NAME verbs. */
+int cli_find_project(struct cli *cli, unsigned cmd_flags, const struct strv *args, struct err *err);
 int cli_image_store(struct cli *cli, struct image_store **ret, struct err *err);
 /* The containers of the project: all, or those of the named services (an unknown name is an error:
  * "no such service: x"). */

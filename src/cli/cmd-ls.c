@@ -33,13 +33,13 @@ static char *status_text(const struct containers *list, bool *ret_running)
 	cleanup_str struct str out = STR_INIT;
 	cleanup_strv struct strv names = { 0 };
 	*ret_running = false;
-	for (const char *const *state = container_view_states; *state; state++)
+	for (const char *const *state = container_states_shown; *state; state++)
 		strv_add(&names, *state);
 	strv_sort(&names);
 	for (size_t i = 0; i < names.n; i++) {
 		int n = 0;
 		vec_each(c, &list->items)
-			n += str_eq(container_view_state(*c), names.v[i]);
+			n += str_eq(container_state_shown((*c)->state), names.v[i]);
 		if (!n)
 			continue;
 		str_addf(&out, "%s%s(%d)", out.len ? ", " : "", names.v[i], n);

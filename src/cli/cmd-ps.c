@@ -37,7 +37,7 @@ static const struct listing_column columns[] = {
 
 static bool is_state(const char *text)
 {
-	for (const char *const *s = container_view_states; *s; s++)
+	for (const char *const *s = container_states_shown; *s; s++)
 		if (strcmp(*s, text) == 0)
 			return true;
 	return false;
@@ -68,7 +68,7 @@ static int find_states(const struct ps_args *o, struct strv *ret, struct err *er
 static bool shown(const struct cli *cli, const struct ps_args *o, const struct strv *states,
 		  const struct container *c)
 {
-	const char *state = container_view_state(c);
+	const char *state = container_state_shown(c->state);
 	if (!o->orphans && cli->project && !project_service(cli->project, c->service))
 		return false;
 	if (states->n)

@@ -3,12 +3,8 @@
 #include "cli/interrupt.h"
 #include "cli/listing.h"
 
-#include "base/fs.h"
-#include "base/parse.h"
-#include "runtime/runtime.h"
+#include "engine/resources.h"
 
-#include <ctype.h>
-#include <fcntl.h>
 #include <stdio.h>
 
 struct stats_args {
@@ -73,36 +69,6 @@ static char *pair_text(uint64_t in, uint64_t out)
 	return xasprintf("%s / %s", a, b);
 }
 
-/* Sums of all interfaces but lo in the container's network namespace. */
-static void network_bytes(pid_t pid, uint64_t *ret_in, uint64_t *ret_out)
-{
-	enum { SENT = 8 }; /* columns behind the name: received bytes is 0 */
-	cleanup_free char *path = xasprintf("/proc/%d/net/dev", (int)pid);
-	cleanup_str struct str text = STR_INIT;
-	cleanup_err struct err none = ERR_INIT;
-	*ret_in = *ret_out = 0;
-	if (pid <= 0 || fs_read(AT_FDCWD, path, 1 << 20, &text, &none) < 0)
-		return;
-	cleanup_strv struct strv lines = strv_split(str_text(&text), '\n');
-	for (size_t i = 2; i < lines.n; i++) {
-		const char *colon = strchr(lines.v[i], ':');
-		const char *name = lines.v[i] + strspn(lines.v[i], " ");
-		if (!colon || str_starts(name, "lo:"))
-			continue;
-		uint64_t values[SENT + 1] = { 0 };
-		const char *p = colon + 1;
-		for (size_t k = 0; k < ARRAY_SIZE(values); k++) {
-			p += strspn(p, " ");
-			cleanup_free char *number = xstrndup(p, strcspn(p, " "));
-			if (parse_u64(number, 0, UINT64_MAX, &values[k]) < 0)
-				break;
-			p += strlen(number);
-		}
-		*ret_in += values[0];
-		*ret_out += values[SENT];
-	}
-}
-
 /* Share of one core since the last look; the first look counts from the start. */
 static double cpu_share(struct sampling *s, const struct container *c, uint64_t cpu_ns)
 {
@@ -131,14 +97,12 @@ static uint64_t machine_memory(void)
 
 static json_t *row_for(struct sampling *s, const struct container *c)
 {
-	cleanup_spec struct spec spec = { 0 };
 	cleanup_err struct err none = ERR_INIT;
-	struct runtime_stats stats = { 0 };
-	uint64_t in = 0, out = 0, machine = machine_memory();
+	struct resources used_now = { 0 };
+	uint64_t machine = machine_memory();
 	/* One that ended meanwhile has nothing to show: zeros, as Docker does. */
-	if (c->pid > 0 && state_spec_load(&s->cli->paths, c, &spec, &none) == 0 &&
-	    runtime_stats(&spec, &stats, &none) == 0)
-		network_bytes(c->pid, &in, &out);
+	(void)container_resources(&s->cli->paths, c, &used_now, &none);
+	const struct runtime_stats stats = used_now.stats;
 	uint64_t limit =
 		stats.memory_limit && stats.memory_limit < machine ? stats.memory_limit : machine;
 	cleanup_free char *id = xstrndup(c->id, s->args->no_trunc ? sizeof(c->id) : 12);
@@ -146,7 +110,8 @@ static json_t *row_for(struct sampling *s, const struct container *c)
 	cleanup_free char *cpu = xasprintf("%.2f%%", cpu_share(s, c, stats.cpu_ns));
 	cleanup_free char *usage = xasprintf("%s / %s", used, most);
 	cleanup_free char *share = xasprintf("%.2f%%", (double)stats.memory * 100 / (double)limit);
-	cleanup_free char *net = pair_text(in, out);
+	cleanup_free char *net =
+		pair_text(used_now.traffic.received_bytes, used_now.traffic.sent_bytes);
 	cleanup_free char *block = pair_text(stats.blk_read, stats.blk_write);
 	cleanup_free char *pids = xasprintf("%llu", (unsigned long long)stats.pids);
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "BlockIO", block,

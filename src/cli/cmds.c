@@ -35,6 +35,7 @@
 	X(logout)                                                                                  \
 	X(logs)                                                                                    \
 	X(ls)                                                                                      \
+	X(metrics)                                                                                 \
 	X(pause)                                                                                   \
 	X(plan)                                                                                    \
 	X(port)                                                                                    \

@@ -5,22 +5,6 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
-const char *const container_view_states[] = { "created",  "running", "paused", "restarting",
-					      "removing", "exited",  "dead",   NULL };
-
-static const char *const states[CONTAINER_STATE_MAX_] = {
-	[CONTAINER_CREATED] = "created",    [CONTAINER_STARTING] = "created",
-	[CONTAINER_RUNNING] = "running",    [CONTAINER_PAUSED] = "paused",
-	[CONTAINER_STOPPING] = "running",   [CONTAINER_EXITED] = "exited",
-	[CONTAINER_BACKOFF] = "restarting", [CONTAINER_REMOVING] = "removing",
-	[CONTAINER_DEAD] = "dead",
-};
-
-const char *container_view_state(const struct container *c)
-{
-	return states[c->state];
-}
-
 static const char *health_note(const struct container *c)
 {
 	switch (c->health_state) {
@@ -254,7 +238,7 @@ json_t *container_view_row(const struct container *c, struct net *net, nsec_t no
 	json_put_str(row, "RunningFor", running_for);
 	json_put_str(row, "Service", c->service);
 	json_put_str(row, "Size", "0B");
-	json_put_str(row, "State", container_view_state(c));
+	json_put_str(row, "State", container_state_shown(c->state));
 	json_put_str(row, "Status", status);
 	put_lists(row, c);
 	return row;

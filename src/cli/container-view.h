@@ -4,10 +4,6 @@
 
 #include "cli/cli.h"
 
-/* Docker's state: "created", "running", "paused", "restarting", "removing", "exited", "dead". */
-const char *container_view_state(const struct container *c);
-/* NULL-terminated list of them, for messages and checks. */
-extern const char *const container_view_states[];
 /* "Up 5 minutes (healthy)", "Exited (0) 3 seconds ago". Owned. */
 char *container_view_status(const struct container *c, nsec_t now_wall);
 /* What is published, as asked for and as it is: array of {URL, TargetPort, PublishedPort,

@@ -237,6 +237,16 @@ static int connect_control(const struct engine_paths *paths, const char *project
 	return fd_take(fd);
 }
 
+pid_t client_supervisor_pid(const struct engine_paths *paths, const char *project)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	cleanup_fd int fd = connect_control(paths, project);
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return 0;
+	return peer.pid;
+}
+
 /* Sends a frame whole. 0, or -EPIPE (no err) when the supervisor has gone. */
 static int put_frame(struct client *client, enum frame_type type, const json_t *body,
 		     const int *fds, int fd_count, struct err *err)

@@ -25,6 +25,9 @@ int client_open(const struct engine_paths *paths, const char *project, unsigned 
 void client_free(struct client *client);
 DEFINE_CLEANUP(struct client, client_free)
 
+/* The pid of the project's supervisor, or 0: none listens. Asks the kernel, not the supervisor. */
+pid_t client_supervisor_pid(const struct engine_paths *paths, const char *project);
+
 /* One event. Borrowed for the call. */
 struct engine_event {
 	nsec_t time;	     /* wall */

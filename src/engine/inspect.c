@@ -14,15 +14,6 @@ static void put_time(json_t *j, const char *key, nsec_t wall)
 	json_put_str(j, key, wall > 0 ? format_rfc3339(wall, text) : never);
 }
 
-static const char *status_word(const struct container *c)
-{
-	switch (c->state) {
-	case CONTAINER_STARTING: return "created";
-	case CONTAINER_STOPPING: return "running";
-	default: return container_state_name(c->state);
-	}
-}
-
 static json_t *health_document(const struct container *c)
 {
 	json_t *log = json_array(), *j = json_object();
@@ -43,7 +34,7 @@ static json_t *health_document(const struct container *c)
 static json_t *state_document(const struct container *c)
 {
 	json_t *j = json_object();
-	json_put_str(j, "Status", status_word(c));
+	json_put_str(j, "Status", container_state_shown(c->state));
 	json_put(j, "Running",
 		 json_boolean(c->state == CONTAINER_RUNNING || c->state == CONTAINER_PAUSED ||
 			      c->state == CONTAINER_STOPPING || c->state == CONTAINER_BACKOFF));

@@ -29,6 +29,18 @@ const char *container_state_name(enum container_state state)
 	return state_names[state];
 }
 
+const char *const container_states_shown[] = { "created",  "running", "paused", "restarting",
+					       "removing", "exited",  "dead",	NULL };
+
+const char *container_state_shown(enum container_state state)
+{
+	switch (state) {
+	case CONTAINER_STARTING: return "created";
+	case CONTAINER_STOPPING: return "running";
+	default: return container_state_name(state);
+	}
+}
+
 const char *container_health_name(enum container_health health)
 {
 	static const char *const names[] = {

@@ -58,6 +58,11 @@ enum container_state {
 		CONTAINER_STATE_MAX_
 };
 const char *container_state_name(enum container_state state);
+/* What people are told, in Docker's words: "created", "running", "paused", "restarting",
+ * "removing", "exited", "dead". */
+const char *container_state_shown(enum container_state state);
+/* NULL-terminated list of them, for messages and checks. */
+extern const char *const container_states_shown[];
 
 enum container_health {
 	HEALTH_NONE, /* no health check */

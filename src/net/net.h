@@ -140,6 +140,8 @@ struct net_ports { /* one port owner: a service of a project, with its ports and
  * 812)" or "by service 'db' of project 'x'"). Ports that `owner` itself holds already are free for
  * it. */
 int net_ports_check(struct net *net, const struct net_ports *ports, struct err *err);
+/* Who holds a port: "process 'postgres' (pid 812)" or "service 'db' of project 'x'". Owned. */
+char *net_port_holder(struct net *net, const struct net_port *port);
 /* Publishes exactly these ports to exactly these targets, in one nftables transaction (replacing
  * what the owner had); picks the 0 ones (written back). Balances over the targets. Reachable from
  * outside, from the host itself (also 127.0.0.1 and ::1) and from containers (hairpin). While

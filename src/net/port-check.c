@@ -145,3 +145,8 @@ char *port__holder(struct net *net, const struct net_port *port, const char *sel
 	who = find_process(&inodes);
 	return who ? who : xstrdup("another process");
 }
+
+char *net_port_holder(struct net *net, const struct net_port *port)
+{
+	return port__holder(net, port, NULL);
+}
