@@ -49,40 +49,75 @@ const struct service **provide_services(const struct project *project, const str
 
 /* --- one image --- */
 
+/* A layer of the image on the display: one line below it. */
+struct layer_line {
+	char *subject;
+	int percent; /* as last shown, so that not every message is a change */
+	bool over;
+};
 struct view {
 	struct progress *progress;
-	const char *subject;
-	int shown; /* of one hundred, so that not every message is a change */
-	bool push;
+	VEC(struct layer_line) layers;
 };
+
+static struct layer_line *line_of(struct view *v, const char *digest)
+{
+	const char *hex = str_after(digest, "sha256:");
+	cleanup_free char *subject = xasprintf(" Layer %.12s", hex ? hex : digest);
+	vec_each(line, &v->layers)
+		if (str_eq(line->subject, subject))
+			return line;
+	struct layer_line *added = vec_add(&v->layers);
+	*added = (struct layer_line){ .subject = ptr_take(subject), .percent = -1 };
+	return added;
+}
 
 static void show(void *data, const char *what, const char *phase, uint64_t done, uint64_t total)
 {
 	struct view *v = data;
-	const char *hex = str_after(what, "sha256:");
-	cleanup_free char *text = NULL;
+	struct layer_line *line = line_of(v, what);
+	bool moves = str_eq(phase, "Downloading") || str_eq(phase, "Pushing") ||
+		     str_eq(phase, "unpacking");
 	int percent = total ? (int)(done * 100 / total) : 0;
-	if (percent == v->shown && percent != 100)
+	if (line->over || (moves && percent == line->percent))
 		return;
-	v->shown = percent;
-	text = xasprintf("%s %.12s %d%%", v->push ? "Pushing" : "Pulling", hex ? hex : what,
-			 percent);
-	(void)phase;
-	progress_step(v->progress, v->subject, "start", text);
+	line->percent = percent;
+	line->over = !moves;
+	cleanup_free char *have = format_size(done), *all = format_size(total);
+	cleanup_free char *text = moves ? xasprintf("%s %s/%s", phase, have, all) : xstrdup(phase);
+	progress_step(v->progress, line->subject, moves ? "start" : "done", text);
+}
+
+/* Lines that did not come to their end: what stopped them is said of the image. */
+static void view_end(struct view *v, int r)
+{
+	vec_each(line, &v->layers) {
+		if (!line->over)
+			progress_step(v->progress, line->subject, r < 0 ? "error" : "done",
+				      r < 0 ? "Stopped" : "Complete");
+		free(line->subject);
+	}
+	vec_done(&v->layers);
+}
+
+/* Bytes are for a display that is redrawn; elsewhere each change would be a line. */
+static struct image_progress watch(struct view *v)
+{
+	if (v->progress && isatty(STDERR_FILENO))
+		return (struct image_progress){ show, v };
+	return (struct image_progress){ 0 };
 }
 
 int provide_pull(struct image_store *store, struct progress *p, const char *name,
 		 const char *platform, struct err *err)
 {
 	cleanup_free char *subject = xasprintf("Image %s", name);
-	struct view view = { .progress = p, .subject = subject, .shown = -1 };
-	struct image_pull options = { .platform = platform, .progress = { show, &view } };
-	/* Percentages are for a display that is redrawn; elsewhere each would be a line. */
-	if (!p || !isatty(STDERR_FILENO))
-		options.progress.fn = NULL;
+	struct view view = { .progress = p };
+	struct image_pull options = { .platform = platform, .progress = watch(&view) };
 	if (p)
 		progress_step(p, subject, "start", "Pulling");
 	int r = image_pull(store, name, &options, NULL, err);
+	view_end(&view, r);
 	if (p)
 		progress_step(p, subject, r < 0 ? "error" : "done", r < 0 ? "Error" : "Pulled");
 	return r;
@@ -92,14 +127,12 @@ int provide_push(struct image_store *store, struct progress *p, const char *name
 		 struct err *err)
 {
 	cleanup_free char *subject = xasprintf("Image %s", name);
-	struct view view = { .progress = p, .subject = subject, .shown = -1, .push = true };
-	struct image_pull options = { .progress = { show, &view } };
-	/* Percentages are for a display that is redrawn; elsewhere each would be a line. */
-	if (!p || !isatty(STDERR_FILENO))
-		options.progress.fn = NULL;
+	struct view view = { .progress = p };
+	struct image_pull options = { .progress = watch(&view) };
 	if (p)
 		progress_step(p, subject, "start", "Pushing");
 	int r = image_push(store, name, &options, ret_digest, err);
+	view_end(&view, r);
 	if (p)
 		progress_step(p, subject, r < 0 ? "error" : "done", r < 0 ? "Error" : "Pushed");
 	return r;

@@ -112,13 +112,17 @@ int image__blob_put(struct image_store *store, const void *data, size_t len,
 {
 	cleanup_blob struct blob_writer w = BLOB_WRITER_NONE;
 	char digest[DIGEST_TEXT] = "sha256:";
+	bool good = false;
 	int r;
 
-	/* What has its name is whole. */
+	/* One that is there is left alone, unless it is damaged: then this is the cure. */
 	hash_hex(data, len, digest + strlen(digest));
 	if (image__blob_has(store, digest)) {
-		memcpy(ret_digest, digest, DIGEST_TEXT);
-		return 0;
+		r = image__blob_check(store, image__hex(digest), &good, err);
+		if (r == 0 && good && ret_digest)
+			memcpy(ret_digest, digest, DIGEST_TEXT);
+		if (r < 0 || good)
+			return r;
 	}
 	r = image__blob_begin(store, &w, err);
 	if (r < 0)

@@ -103,6 +103,16 @@ setup_test() {
 	elsewhere image verify
 }
 
+@test "on a terminal each layer has its line; elsewhere an image has two" {
+	type script >/dev/null || skip "script is not installed"
+	run elsewhere image pull "$REGISTRY/test:1"
+	[ "$(grep -c Layer <<<"$output")" = 0 ]
+	[[ $output == *Pulling*Pulled* ]]
+	layer=$(layers_of "$REGISTRY/test:1" | head -n 1)
+	STAVE_ROOT=$DIR/second outside script -qec "stty cols 100 rows 30; COMPOSE_ANSI=auto $STAVE image pull $REGISTRY/test:1" /dev/null </dev/null >terminal 3>&-
+	grep -q "Layer ${layer:7:12} .*Pull complete" terminal
+}
+
 @test "no registry there: one clear message, at once" {
 	run elsewhere image pull -q 127.0.0.1:1/nothing:1
 	[ "$status" -ne 0 ]
