@@ -9,12 +9,19 @@ static void told(struct supervisor *s, const char *what, const struct err *err)
 	event_warning(s, "%s was made in vain and cannot be removed: %s", what, err->msg);
 }
 
+/* Everything was there but the program: what is wrong is in the image or the Compose file, and the
+ * container stays to be looked at, as with Docker. */
+static bool lacks_program(const struct container *c)
+{
+	return c->start_time && (c->exit_code == 126 || c->exit_code == 127);
+}
+
 /* Made by this job, and nothing of it has ever run. */
 static bool is_half_made(const struct life *life)
 {
 	const struct container *c = life->c;
 	return !life->gone && c->started == 0 && !container_is_up(c->state) &&
-	       c->state != CONTAINER_BACKOFF;
+	       c->state != CONTAINER_BACKOFF && !lacks_program(c);
 }
 
 /* One that was to replace another: the other one runs on in its slot, or the slot is all that is
