@@ -161,6 +161,7 @@ static bool is_over(const struct life *life)
 	return !container_is_up(life->c->state) && life->c->state != CONTAINER_BACKOFF;
 }
 
+/* What removes itself (run --rm) is over when it is gone. */
 static void ask_wait(struct conn *conn, struct frame *frame)
 {
 	cleanup_err struct err err = ERR_INIT;
@@ -172,7 +173,7 @@ static void ask_wait(struct conn *conn, struct frame *frame)
 	} else if (!life) {
 		(void)err_not_found(&err, "no such container: '%s'", id);
 		answer(conn, &err);
-	} else if (is_over(life)) {
+	} else if (is_over(life) && !(life->c->auto_remove && conn->s->removal_due)) {
 		wait_result(conn, life->c->exit_code);
 	} else {
 		conn->wait_id = xstrdup(id);
