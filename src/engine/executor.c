@@ -603,7 +603,7 @@ static void job_begin(struct job *job)
 static void begin_deferred(void *data)
 {
 	struct supervisor *s = data;
-	if (s->jobs.n > 0 && !s->jobs.v[0]->began)
+	if (s->jobs.n > 0 && !s->jobs.v[0]->began && !s->ends_unknown)
 		job_begin(s->jobs.v[0]);
 }
 
@@ -611,6 +611,11 @@ static void begin_next(struct supervisor *s)
 {
 	if (s->jobs.n > 0)
 		loop_defer(s->loop, begin_deferred, s);
+}
+
+void jobs_go_on(struct supervisor *s)
+{
+	begin_next(s);
 }
 
 /* stop, down and rm do not wait for a start that may never end. */

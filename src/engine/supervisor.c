@@ -226,15 +226,22 @@ static void clear_leftovers(struct supervisor *s, struct life *life)
 		debug("%s: %s", life->c->name, err.msg);
 }
 
-static void unknown_ends(struct timer *t, void *data)
+static void unknown_ends(void *data)
 {
 	struct supervisor *s = data;
-	timer_close(t);
+	s->ends_unknown = false;
 	map_each(e, &s->lives) {
 		struct life *life = e->value;
 		if (container_is_up(life->c->state) && life->pidfd < 0)
 			life_exited(life, -1);
 	}
+	jobs_go_on(s);
+}
+
+static void grace_is_over(struct timer *t, void *data)
+{
+	timer_close(t);
+	unknown_ends(data);
 }
 
 static void adopt(struct supervisor *s)
@@ -251,8 +258,12 @@ static void adopt(struct supervisor *s)
 		else
 			clear_leftovers(s, life);
 	}
-	if (unknown)
-		(void)loop_timer(s->loop, STATUS_GRACE_MS * NSEC_PER_MSEC, 0, unknown_ends, s);
+	s->ends_unknown = unknown;
+	/* A keeper that has only just come knows of no end. */
+	if (unknown && s->fresh)
+		loop_defer(s->loop, unknown_ends, s);
+	else if (unknown)
+		(void)loop_timer(s->loop, STATUS_GRACE_MS * NSEC_PER_MSEC, 0, grace_is_over, s);
 }
 
 void supervisor_spec(struct supervisor *s, const struct container *c, struct spec *ret)
@@ -360,6 +371,7 @@ int supervisor_main(const struct engine_paths *paths, const char *project, char 
 		.paths = *paths,
 		.name = project,
 		.keeper = KEEPER_FD_SOCKET,
+		.fresh = told,
 		.listener = FD_NONE,
 		.published = MAP_INIT_FREE(free),
 		.berths = MAP_INIT_FREE(berth_free),

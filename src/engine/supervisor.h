@@ -47,6 +47,9 @@ struct supervisor {
 	} ended[64];
 	size_t ended_count;
 
+	bool fresh;	   /* the keeper was started with this supervisor */
+	bool ends_unknown; /* containers are recorded as running whose end is still to be heard of:
+			      jobs wait */
 	bool removal_due;
 	bool sweep_due; /* slots have gone: supervisor_sweep() */
 
@@ -231,6 +234,7 @@ void job_new(struct supervisor *s, struct job_request *request);
 /* The client is gone or has cancelled: what is at work ends, nothing new starts. conn_gone: there
  * is nobody to tell. */
 void job_cancel(struct supervisor *s, struct conn *conn, bool conn_gone);
+void jobs_go_on(struct supervisor *s); /* ends_unknown is over */
 /* A container's state or health has changed. */
 void job_container_changed(struct supervisor *s, struct life *life);
 void job_forget_life(struct supervisor *s, const struct life *life); /* it is removed */
