@@ -132,6 +132,8 @@ fetched_once() {
 	wait_until 10 no_worker
 	[ -z "$(elsewhere image ls -q)" ]
 	had=$(stat -c %s "$OTHER"/blobs/tmp/part-*)
+	# the proxy notes a broken connection when it writes to it next
+	wait_until 20 grep -q "$LAYER" "$T/faults/log"
 	: >"$T/faults/log"
 	elsewhere image pull -q "$FAULTY/noise:1"
 	[ "$(sent_bytes faults)" -le $((SIZE + 10000 - had + 4096)) ]
