@@ -26,6 +26,7 @@ struct child {
 	size_t index; /* of the stage; behind the last one: makes the image */
 	enum child_state state;
 	pid_t pid;
+	int status; /* wait's, when it has ended */
 	int link;
 	struct watch *watch;
 	struct str in;
@@ -189,7 +190,8 @@ static void finish_child(struct child *c)
 	c->watch = NULL;
 	c->link = fd_close(c->link);
 	c->state = CHILD_DONE;
-	(void)waitpid(c->pid, NULL, 0); /* it has said everything over the link */
+	if (waitpid(c->pid, &c->status, 0) < 0)
+		c->status = 0;
 }
 
 static void stop_all(struct build *b)
@@ -301,7 +303,8 @@ static void read_link(struct watch *w, int fd, uint32_t events, void *data)
 		return;
 	finish_child(c);
 	if (!c->result && !c->build->err->no)
-		err_new(c->build->err, ERR_SYSTEM, ECHILD, "the process of a stage was killed");
+		err_new(c->build->err, ERR_SYSTEM, ECHILD, "the process of a stage was killed (%s)",
+			WIFSIGNALED(c->status) ? strsignal(WTERMSIG(c->status)) : "it ended");
 	if (!c->result)
 		stop_all(c->build);
 }

@@ -336,13 +336,29 @@ static void test_load_bad(void **state)
 	assert_int_equal(list.items.n, 0);
 }
 
+/* The same bytes twice: the second time they are there already, whether the digest is asked for or
+ * not. */
+static void test_put_twice(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+	char first[DIGEST_TEXT], second[DIGEST_TEXT];
+
+	assert_int_equal(image__blob_put(f->store, "text", 4, first, &err), 0);
+	assert_int_equal(image__blob_put(f->store, "text", 4, NULL, &err), 0);
+	assert_int_equal(image__blob_put(f->store, "text", 4, second, &err), 0);
+	assert_string_equal(first, second);
+}
+
 #define STORE_TEST(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		STORE_TEST(test_import), STORE_TEST(test_bad_changes),	  STORE_TEST(test_names),
-		STORE_TEST(test_load),	 STORE_TEST(test_load_directory), STORE_TEST(test_load_bad),
+		STORE_TEST(test_put_twice),   STORE_TEST(test_import),
+		STORE_TEST(test_bad_changes), STORE_TEST(test_names),
+		STORE_TEST(test_load),	      STORE_TEST(test_load_directory),
+		STORE_TEST(test_load_bad),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
