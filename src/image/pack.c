@@ -60,7 +60,9 @@ static int write_header(struct pack *p, struct archive_entry *e, const char *pat
 	return r < ARCHIVE_WARN ? failed(p, path, err) : 0;
 }
 
-static int write_mark(struct pack *p, const char *path, const struct stat *st, struct err *err)
+/* Without a time: an unpacked mark does not keep it, and what is unpacked and packed again is to be
+ * the same. */
+static int write_mark(struct pack *p, const char *path, struct err *err)
 {
 	struct archive_entry *e = archive_entry_new();
 	int r;
@@ -69,7 +71,7 @@ static int write_mark(struct pack *p, const char *path, const struct stat *st, s
 	archive_entry_set_filetype(e, AE_IFREG);
 	archive_entry_set_perm(e, 0600);
 	archive_entry_set_size(e, 0);
-	archive_entry_set_mtime(e, st->st_mtime, 0);
+	archive_entry_set_mtime(e, 0, 0);
 	r = write_header(p, e, path, err);
 	archive_entry_free(e);
 	return r;
@@ -227,7 +229,7 @@ static int pack_one(struct pack *p, int dir, const char *name, const char *prefi
 		return 0; /* archives have no sockets; nobody could connect to one */
 	if (S_ISCHR(st.st_mode) && st.st_rdev == 0) {
 		path = xasprintf("%s.wh.%s", prefix, name);
-		return write_mark(p, path, &st, err);
+		return write_mark(p, path, err);
 	}
 	path = xasprintf("%s%s%s", prefix, name, S_ISDIR(st.st_mode) ? "/" : "");
 	r = write_entry(p, dir, name, path, &st, &opaque, err);
@@ -236,7 +238,7 @@ static int pack_one(struct pack *p, int dir, const char *name, const char *prefi
 	if (opaque) {
 		cleanup_free char *mark = xasprintf("%s.wh..wh..opq", path);
 
-		r = write_mark(p, mark, &st, err);
+		r = write_mark(p, mark, err);
 		if (r < 0)
 			return r;
 	}
