@@ -37,37 +37,38 @@ static uint64_t resident_bytes(pid_t pid)
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static void take_project(const struct engine_paths *paths, const char *name,
-			 struct sample_project *p)
+static int take_project(const struct engine_paths *paths, const char *name,
+			struct sample_project *p, struct err *err)
 {
-	cleanup_err struct err damaged = ERR_INIT;
 	p->name = xstrdup(name);
 	p->supervisor = client_supervisor_pid(paths, name);
 	if (p->supervisor)
 		p->supervisor_memory = resident_bytes(p->supervisor);
-	p->readable = state_containers(paths, name, &p->records, &damaged) == 0;
+	int r = state_containers(paths, name, &p->records, err);
+	p->readable = r == 0;
 	vec_each(c, &p->records.items) {
 		struct sample_container *one = vec_add(&p->containers);
 		cleanup_err struct err ended = ERR_INIT;
 		one->c = *c;
 		one->running = container_resources(paths, *c, &one->resources, &ended) == 0;
 	}
+	return r;
 }
 
 int sample_take(const struct engine_paths *paths, const char *project, struct sample *ret,
 		struct err *err)
 {
 	cleanup_strv struct strv names = { 0 };
-	int r = 0;
-	if (project)
-		strv_add(&names, project);
-	else
-		r = state_projects(paths, &names, err);
-	if (r < 0)
-		return r;
-	strv_sort(&names);
 	*ret = (struct sample){ 0 };
-	for (size_t i = 0; i < names.n; i++)
-		take_project(paths, names.v[i], vec_add(&ret->projects));
-	return 0;
+	if (project) {
+		int r = state_name_check("project", project, err);
+		return r < 0 ? r : take_project(paths, project, vec_add(&ret->projects), err);
+	}
+	int r = state_projects(paths, &names, err);
+	strv_sort(&names);
+	for (size_t i = 0; i < names.n; i++) {
+		cleanup_err struct err damaged = ERR_INIT;
+		(void)take_project(paths, names.v[i], vec_add(&ret->projects), &damaged);
+	}
+	return r;
 }

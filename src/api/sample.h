@@ -31,8 +31,8 @@ struct sample {
 void sample_done(struct sample *sample);
 #define cleanup_sample cleanup(sample_done)
 
-/* One project, which need not be there, or (NULL) all of the root. A project whose files are
- * damaged is marked so and hides no other one. */
+/* One project, which need not be there, or (NULL) all of the root: then one whose files are damaged
+ * is marked so and hides no other. sample_done() is due after a failure, too. */
 int sample_take(const struct engine_paths *paths, const char *project, struct sample *ret,
 		struct err *err);
 

@@ -8,6 +8,7 @@
 
 enum {
 	CONNECTIONS_MAX = 64, /* a handful of scrapers; more wait in the backlog */
+	PER_ADDRESS_MAX = 16, /* so that one who holds on to them does not keep others out */
 	PATIENCE_S = 10,      /* for a request to arrive, and for an answer to be taken */
 	REQUEST_MAX = 32 << 10,
 	METRICS_MAX = 64 << 20, /* some ten thousand containers */
@@ -129,6 +130,7 @@ static int start(struct server *s, int listener, struct err *err)
 	s->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL, 0, NULL, NULL, request, s, MHD_OPTION_LISTEN_SOCKET, listener,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)PER_ADDRESS_MAX,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)PATIENCE_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_MAX, MHD_OPTION_END);
 	if (!s->daemon)

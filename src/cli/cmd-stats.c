@@ -89,29 +89,31 @@ static double cpu_share(struct sampling *s, const struct container *c, uint64_t 
 	return share;
 }
 
-/* Memory without a limit is limited by the machine. */
-static uint64_t machine_memory(void)
+/* Memory without a limit is limited by the machine; what does not run has none. */
+static uint64_t memory_limit(const struct resources *r, bool running)
 {
-	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	if (!running)
+		return 0;
+	return r->stats.memory_limit && r->stats.memory_limit < machine ? r->stats.memory_limit
+									: machine;
 }
 
 static json_t *row_for(struct sampling *s, const struct container *c)
 {
 	cleanup_err struct err none = ERR_INIT;
-	struct resources used_now = { 0 };
-	uint64_t machine = machine_memory();
+	struct resources r = { 0 };
 	/* One that ended meanwhile has nothing to show: zeros, as Docker does. */
-	(void)container_resources(&s->cli->paths, c, &used_now, &none);
-	const struct runtime_stats stats = used_now.stats;
-	uint64_t limit =
-		stats.memory_limit && stats.memory_limit < machine ? stats.memory_limit : machine;
+	bool running = container_resources(&s->cli->paths, c, &r, &none) == 0;
+	const struct runtime_stats stats = r.stats;
+	uint64_t limit = memory_limit(&r, running);
 	cleanup_free char *id = xstrndup(c->id, s->args->no_trunc ? sizeof(c->id) : 12);
 	cleanup_free char *used = size_text(stats.memory, 1024), *most = size_text(limit, 1024);
 	cleanup_free char *cpu = xasprintf("%.2f%%", cpu_share(s, c, stats.cpu_ns));
 	cleanup_free char *usage = xasprintf("%s / %s", used, most);
-	cleanup_free char *share = xasprintf("%.2f%%", (double)stats.memory * 100 / (double)limit);
-	cleanup_free char *net =
-		pair_text(used_now.traffic.received_bytes, used_now.traffic.sent_bytes);
+	cleanup_free char *share =
+		xasprintf("%.2f%%", limit ? (double)stats.memory * 100 / (double)limit : 0);
+	cleanup_free char *net = pair_text(r.traffic.received_bytes, r.traffic.sent_bytes);
 	cleanup_free char *block = pair_text(stats.blk_read, stats.blk_write);
 	cleanup_free char *pids = xasprintf("%llu", (unsigned long long)stats.pids);
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "BlockIO", block,

@@ -66,6 +66,13 @@ assert json.load(sys.stdin) == [{'Name': '$PROJECT', 'Status': 'running(1)', 'Co
 import json, sys
 row = json.loads(sys.stdin.read())
 assert row["MemUsage"].endswith(" / 64MiB") and int(row["PIDs"]) >= 3, row'
+	id=$(stave ps -q --no-trunc web)
+	[ "$(stave stats --no-stream --format '{{.ID}}' web)" = "${id:0:12}" ]
+	[ "$(stave stats --no-stream --no-trunc --format '{{.ID}}' web)" = "$id" ]
+	stave stop -t 0 web
+	[ -z "$(stave stats --no-stream --format '{{.Name}}' web)" ]
+	[ "$(stave stats --no-stream -a --format '{{.MemUsage}} {{.MemPerc}} {{.CPUPerc}} {{.PIDs}}' web)" = "0B / 0B 0.00% 0.00% 0" ]
+	stave start web
 }
 
 @test "volumes: of the project, and of a service" {

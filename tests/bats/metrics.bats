@@ -84,6 +84,10 @@ above() {
 	# It has no network of its own: what it sends is web's.
 	run value container_network_receive_bytes_total 'service="beside"'
 	[ "$status" != 0 ]
+	# stats counts the same.
+	stave stats --no-stream --format '{{.Name}} {{.NetIO}}' >io
+	grep -E "^$PROJECT-asks-1 [0-9.]+[kM]B / [0-9.]+k?B$" io
+	grep -qx "$PROJECT-beside-1 0B / 0B" io
 	stave down -t 0
 }
 
@@ -141,6 +145,11 @@ above() {
 	stave down -t 0
 }
 
+# What a failed test left running.
+teardown() {
+	[ -z "${job:-}" ] || kill "$job" 2>/dev/null || true
+}
+
 # serve ADDRESS: in the background until it listens.
 serve() {
 	background out metrics --all --listen "$1"
@@ -168,16 +177,23 @@ serve() {
 	outside ip address add 192.0.2.7/32 dev lo
 	run outside curl -s -m 5 http://192.0.2.7:9323/metrics
 	[ "$status" = 7 ]
-	# A scraper that says nothing hinders no other one.
-	outside nc 127.0.0.1 9323 < <(sleep 1000 & echo $! >sleeper; wait) >/dev/null 3>&- &
+	# Somebody who holds a hundred connections and says nothing hinders nobody else.
+	nsenter --net="/proc/$NETNS_PID/ns/net" -- python3 -c '
+import socket, time
+held = [socket.create_connection(("127.0.0.1", 9323)) for _ in range(100)]
+print("held", flush=True)
+time.sleep(1000)' >held 3>&- &
 	silent=$!
-	[ "$(code http://127.0.0.1:9323/metrics)" = 200 ]
-	kill "$silent" "$(cat sleeper)"
+	wait_until 20 grep -q held held
+	[ "$(code --interface 127.0.0.2 http://127.0.0.1:9323/metrics)" = 200 ]
+	kill "$silent"
+	wait "$silent" || true
 	run stave metrics --all --listen 9323
 	[ "$status" = 1 ]
 	[[ "$output" == *"port 9323 on 127.0.0.1 is used by process 'stave' (pid $job)"* ]] || { echo "$output"; false; }
 	kill -TERM "$job"
 	wait "$job"
+	job=
 	COMPOSE_PROJECT_NAME=$PROJECT-b stave down -t 0
 	stave down -t 0
 }
@@ -195,6 +211,7 @@ serve() {
 	serve "unix:$DIR/metrics.sock"
 	kill -INT "$job"
 	wait "$job"
+	job=
 	[ ! -e metrics.sock ]
 	touch metrics.sock
 	run stave metrics --all --listen "unix:$DIR/metrics.sock"
@@ -209,7 +226,11 @@ serve() {
 		[[ "$output" == *"invalid address"* || "$output" == *"at most 107 bytes"* ]] || { echo "$address: $output"; false; }
 	done
 	is 0 supervisor_up 'project="'"$PROJECT"'"'
-	run stave metrics -p nothing
+	run stave -p ../projects metrics
+	[ "$status" = 1 ]
+	[[ "$output" == *"invalid project name"* ]]
+	run stave -p nothing metrics
+	[ "$status" = 0 ]
 	[[ "$output" != *container_up{* ]]
 }
 
@@ -222,6 +243,9 @@ serve() {
 	[ "$(pick project_readable 'project="broken"' <text)" = 0 ]
 	[ "$(pick project_readable "project=\"$PROJECT\"" <text)" = 1 ]
 	[ "$(pick container_up "project=\"$PROJECT\"" <text)" = 1 ]
+	run stave -p broken metrics
+	[ "$status" = 1 ]
+	[[ "$output" == *broken/containers* ]] || { echo "$output"; false; }
 	rm -r "$STAVE_ROOT/projects/broken"
 	stave down -t 0
 }

@@ -288,6 +288,20 @@ alerted() {
 	seen "$(get http://localhost:9093/api/v2/alerts | grep -o '"alertname":"[A-Za-z]*"')"
 }
 
+# Redis answers nobody for ten minutes. Its health check fails five times, ten seconds apart, before it is unhealthy.
+unhealthy_alerted() {
+	it_runs
+	until_ok 30 grep -q '^Listening on' "$OUT"
+	get http://localhost:9323/metrics | host "$T/bin/stave" $FILES exec -T prometheus promtool check metrics
+	until_ok 60 eval "ask_prometheus 'up{job=\"stave\"}' | grep -q ',\"1\"'"
+	until_ok 60 eval "ask_prometheus 'stave_container_health_status{service=\"redis\",status=\"healthy\"}' | grep -q ',\"1\"'"
+	host stave exec -T redis redis-cli client pause 600000 all
+	until_ok 180 eval 'get http://localhost:9093/api/v2/alerts | grep -q ServiceUnhealthy'
+	seen "$(get http://localhost:9093/api/v2/alerts | grep -o '"summary":"[^"]*"'); promtool finds no fault in the metrics"
+	it_stops
+	[ "$status" = 0 ]
+}
+
 observability_gone() {
 	it
 	host stave down -v
@@ -297,8 +311,9 @@ observability_gone() {
 environment observability
 FILES='-f docker-compose.observability.yml'
 row 'docker compose -f docker-compose.observability.yml up -d' "Prometheus scrapes the API's /metrics" observed
+row 'stave metrics --all --listen 0.0.0.0:9323' \
+	"Prometheus scrapes stave's own; when Redis turns unhealthy, Alertmanager receives the alert" unhealthy_alerted
 row 'docker compose stop api' 'Alertmanager receives the alert' alerted
 row 'docker compose -f docker-compose.observability.yml down -v' 'both stacks go; nothing is left' observability_gone
 later 'docker compose -f docker-compose.observability.yml --profile grafana up -d' 'Grafana shows the figures' \
 	"its image exists only in a registry"
-later 'stave metrics' "Prometheus scrapes stave's own, and a service that turns unhealthy raises an alert" 'the metrics are not there yet'
