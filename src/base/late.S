@@ -60,6 +60,7 @@ LATE_FUNCTION archive, archive_entry_set_uid
 LATE_FUNCTION archive, archive_entry_size
 LATE_FUNCTION archive, archive_entry_size_is_set
 LATE_FUNCTION archive, archive_entry_sparse_add_entry
+LATE_FUNCTION archive, archive_entry_sparse_clear
 LATE_FUNCTION archive, archive_entry_sparse_count
 LATE_FUNCTION archive, archive_entry_sparse_next
 LATE_FUNCTION archive, archive_entry_sparse_reset
@@ -228,3 +229,12 @@ LATE_FUNCTION microhttpd, MHD_start_daemon
 LATE_FUNCTION microhttpd, MHD_stop_daemon
 LATE_FUNCTION microhttpd, MHD_suspend_connection
 LATE_FUNCTION microhttpd, MHD_upgrade_action
+
+/* Encrypted backups. */
+LATE_LIBRARY sodium, "libsodium.so.23"
+LATE_FUNCTION sodium, crypto_secretstream_xchacha20poly1305_init_pull
+LATE_FUNCTION sodium, crypto_secretstream_xchacha20poly1305_init_push
+LATE_FUNCTION sodium, crypto_secretstream_xchacha20poly1305_pull
+LATE_FUNCTION sodium, crypto_secretstream_xchacha20poly1305_push
+LATE_FUNCTION sodium, sodium_init
+LATE_FUNCTION sodium, sodium_memzero

@@ -55,11 +55,14 @@
 	X(unpause)                                                                                 \
 	X(up)                                                                                      \
 	X(version)                                                                                 \
+	X(volume_backup)                                                                           \
 	X(volume_create)                                                                           \
 	X(volume_inspect)                                                                          \
 	X(volume_ls)                                                                               \
 	X(volume_prune)                                                                            \
+	X(volume_restore)                                                                          \
 	X(volume_rm)                                                                               \
+	X(volume_verify)                                                                           \
 	X(volumes)                                                                                 \
 	X(wait)
 

@@ -47,7 +47,7 @@ static const struct {
 } groups[] = {
 	{ "image", "Load, list, inspect, save and remove images" },
 	{ "system", "Show what takes up the disk, and free it" },
-	{ "volume", "Create, list, inspect and remove volumes" },
+	{ "volume", "Create, list, remove, back up and restore volumes" },
 };
 
 static const char *group_summary(const char *name, size_t len)

@@ -36,6 +36,8 @@ int volume_use_load(struct cli *cli, struct volume_use *ret, struct err *err)
 							 .id = xstrdup((*c)->id),
 							 .name = xstrdup((*c)->name),
 							 .state = (*c)->state,
+							 .started = (*c)->started,
+							 .finished = (*c)->finished,
 							 .read_only = v->read_only,
 						 });
 	}

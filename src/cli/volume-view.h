@@ -10,6 +10,7 @@
 struct volume_user {
 	char *volume, *project, *service, *id, *name;
 	enum container_state state;
+	nsec_t started, finished; /* wall */
 	bool read_only;
 };
 struct volume_use {

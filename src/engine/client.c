@@ -553,6 +553,14 @@ int client_pause(struct client *client, const struct strv *ids, bool pause, stru
 	return ask_plain(client, FRAME_PAUSE, body, &result, err);
 }
 
+int client_hold(struct client *client, const struct strv *ids, struct err *err)
+{
+	cleanup_frame struct frame result = { 0 };
+	json_t *body =
+		json_pack("{s:o, s:b, s:b}", "ids", json_from_strv(ids), "pause", 1, "hold", 1);
+	return ask_plain(client, FRAME_PAUSE, body, &result, err);
+}
+
 int client_wait(struct client *client, const char *id, int *ret_exit_code, struct err *err)
 {
 	cleanup_frame struct frame result = { 0 };

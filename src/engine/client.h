@@ -56,6 +56,9 @@ int client_apply(struct client *client, const struct project *project, const str
 /* Signals, pauses: by container ids; empty: all of the project. */
 int client_kill(struct client *client, const struct strv *ids, int signo, struct err *err);
 int client_pause(struct client *client, const struct strv *ids, bool pause, struct err *err);
+/* Pauses them for as long as this client is there: when it is freed, or its process is killed, the
+ * supervisor lets them go on, and so does a supervisor that comes after it. */
+int client_hold(struct client *client, const struct strv *ids, struct err *err);
 /* Blocks until the container has exited; its exit code. */
 int client_wait(struct client *client, const char *id, int *ret_exit_code, struct err *err);
 /* Follows the project's events until fn's owner stops it through interrupt_fd. */

@@ -235,6 +235,8 @@ static int set_paused(struct life *life, bool pause, struct err *err)
 	cleanup_spec struct spec spec = { 0 };
 	if (!load_spec(life, &spec, err))
 		return -err->no;
+	if (!pause)
+		life->c->held = false;
 	return runtime_pause(&spec, pause, err);
 }
 
@@ -689,6 +691,8 @@ bool life_adopt(struct life *life)
 		(void)life_event(life, LIFE_STARTED, &err); /* cannot fail */
 	else if (c->state == CONTAINER_RUNNING)
 		health_start(life);
+	else if (c->state == CONTAINER_PAUSED && c->held) /* its holder's connection is gone */
+		(void)life_event(life, LIFE_UNPAUSE, &err);
 	else if (c->state == CONTAINER_STOPPING)
 		arm(life, c->stop_grace, grace_over);
 	return true;

@@ -27,7 +27,7 @@ enum { PROTOCOL_VERSION = 1 };
 	X(APPLY, 101, 0, "apply")     /* {project?, goal} -> RESULT {} */                          \
 	X(RUN, 102, 3, "run")	      /* {project?, goal, stdio} -> RESULT {id} + console */       \
 	X(KILL, 103, 0, "kill")	      /* {ids, signal} -> RESULT {} */                             \
-	X(PAUSE, 104, 0, "pause")     /* {ids, pause} -> RESULT {} */                              \
+	X(PAUSE, 104, 0, "pause")     /* {ids, pause, hold?} -> RESULT {} */                       \
 	X(WAIT, 105, 0, "wait")	      /* {id} -> RESULT {exit_code} */                             \
 	X(ATTACH, 106, 0, "attach")   /* {id} -> RESULT {tty} + descriptor */                      \
 	X(EVENTS, 107, 0, "events")   /* {} -> EVENT until the client goes */                      \

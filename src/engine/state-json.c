@@ -163,6 +163,7 @@ static const struct record_field state_fields[] = {
 	RECORD_I64(struct container, restart_at),
 	RECORD_ENUM(struct container, health_state, health_state_name),
 	RECORD_INT(struct container, health_failing),
+	RECORD_BOOL(struct container, held),
 	RECORD_BOOL(struct container, hooks_due),
 	RECORD_LIST(struct container, health_log, &health_result_record),
 };

@@ -159,6 +159,7 @@ struct container {
 	nsec_t restart_at; /* wall, with BACKOFF */
 	enum container_health health_state;
 	int health_failing;
+	bool held;	/* paused for who asked for it (client_hold); goes on when that one goes */
 	bool hooks_due; /* started by a command, and its post_start hooks are not through yet */
 	VEC(struct health_result) health_log; /* the last five */
 

@@ -20,9 +20,10 @@ struct conn {
 	struct channel channel;
 	struct watch *watch;
 	bool greeted;
-	int busy;      /* the request that is being answered, 0: none */
-	char *wait_id; /* WAIT: for this container */
-	char *console; /* id of the container whose terminal this client has */
+	int busy;	  /* the request that is being answered, 0: none */
+	char *wait_id;	  /* WAIT: for this container */
+	struct strv held; /* ids of containers that are paused as long as this client is there */
+	char *console;	  /* id of the container whose terminal this client has */
 	bool closing;
 };
 
@@ -111,7 +112,22 @@ static int kill_one(struct life *life, const json_t *body, struct err *err)
 
 static int pause_one(struct life *life, const json_t *body, struct err *err)
 {
-	return life_event(life, json_flag(body, "pause", true) ? LIFE_PAUSE : LIFE_UNPAUSE, err);
+	bool pause = json_flag(body, "pause", true);
+	if (pause && life->c->state == CONTAINER_RUNNING)
+		life->c->held = json_flag(body, "hold", false); /* the record tells the next us */
+	return life_event(life, pause ? LIFE_PAUSE : LIFE_UNPAUSE, err);
+}
+
+/* What this client held goes on. */
+static void let_go(struct conn *conn)
+{
+	for (size_t i = 0; i < conn->held.n; i++) {
+		struct life *life = supervisor_life(conn->s, conn->held.v[i]);
+		cleanup_err struct err err = ERR_INIT;
+		if (life && life->c->state == CONTAINER_PAUSED && life->c->held &&
+		    life_event(life, LIFE_UNPAUSE, &err) < 0)
+			event_warning(conn->s, "container '%s': %s", life->c->name, err.msg);
+	}
 }
 
 static void answer(struct conn *conn, const struct err *err)
@@ -133,6 +149,8 @@ static void ask_kill(struct conn *conn, struct frame *frame)
 static void ask_pause(struct conn *conn, struct frame *frame)
 {
 	cleanup_err struct err err = ERR_INIT;
+	if (json_flag(frame->body, "hold", false))
+		json_strv(frame->body, "ids", &conn->held);
 	targets(conn->s, frame->body, &err, pause_one);
 	answer(conn, &err);
 }
@@ -290,6 +308,7 @@ static void conn_free(void *data)
 	channel_done(&conn->channel);
 	free(conn->wait_id);
 	free(conn->console);
+	strv_done(&conn->held);
 	free(conn);
 }
 
@@ -307,6 +326,7 @@ static void conn_close(struct conn *conn)
 	}
 	watch_close(conn->watch);
 	job_cancel(s, conn, true);
+	let_go(conn);
 	struct life *life = conn->console ? supervisor_life(s, conn->console) : NULL;
 	if (life)
 		stdio_console_back(life);
