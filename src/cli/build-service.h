@@ -15,6 +15,9 @@ struct build_wish {
  * appends the names of the images. ERR_INPUT names the file and line of what cannot be done. */
 int build_services(struct cli *cli, struct image_store *store, const struct service **services,
 		   const struct build_wish *wish, struct strv *ret_built, struct err *err);
+/* The bake file that says the same, as `build --print` of Compose. New reference. */
+json_t *build_services_print(const struct cli *cli, const struct service **services,
+			     const struct build_wish *wish);
 /* What has to be done first in a process that may build: starts the program again from a sealed
  * copy (runtime_protect). Call before anything is done that must not be done twice. */
 int build_services_protect(struct err *err);

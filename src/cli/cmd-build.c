@@ -8,7 +8,8 @@
 struct build_args {
 	struct strv args, ssh;
 	const char *memory, *progress, *builder, *provenance, *sbom;
-	bool no_cache, pull, push, quiet, deps, check, explain, compress, force_rm, no_rm, parallel;
+	bool print, no_cache, pull, push, quiet, deps, check, explain, compress, force_rm, no_rm,
+		parallel;
 };
 #define O(field) offsetof(struct build_args, field)
 
@@ -28,6 +29,7 @@ static const struct option build_options[] = {
 	  "Do not use cache when building the image", 0 },
 	{ 0, "no-rm", OPTION_FLAG, O(no_rm), NULL, NULL, "Accepted", OPTION_HIDDEN },
 	{ 0, "parallel", OPTION_FLAG, O(parallel), NULL, NULL, "Accepted", OPTION_HIDDEN },
+	{ 0, "print", OPTION_FLAG, O(print), NULL, NULL, "Print equivalent bake file", 0 },
 	{ 0, "progress", OPTION_TEXT, O(progress), "MODE", NULL, "auto, plain, tty or quiet", 0 },
 	{ 0, "provenance", OPTION_TEXT, O(provenance), "MODE", NULL,
 	  "Accepted as false: attestations are not supported", OPTION_HIDDEN },
@@ -65,6 +67,17 @@ static int refuse_attestation(const char *option, const char *value, struct err 
 	return err_unsupported(err, "--%s: attestations are not supported", option);
 }
 
+static int print_bake(struct cli *cli, const struct strv *args, bool deps,
+		      const struct build_wish *wish)
+{
+	cleanup_free const struct service **list = provide_services(cli->project, args, deps);
+	cleanup_json json_t *j = build_services_print(cli, list, wish);
+	cleanup_free char *text = json_dumps(j, JSON_INDENT(2));
+
+	puts(text ? text : "{}");
+	return 0;
+}
+
 static int build_verb(struct cli *cli, void *options, const struct strv *args, struct err *err)
 {
 	const struct build_args *o = options;
@@ -86,6 +99,8 @@ static int build_verb(struct cli *cli, void *options, const struct strv *args, s
 
 	if (r == 0)
 		r = refuse_attestation("sbom", o->sbom, err);
+	if (r == 0 && o->print)
+		return print_bake(cli, args, o->deps, &wish);
 	if (r < 0 || cli->global.dry_run)
 		return r;
 	r = cli_need_root(err);

@@ -101,14 +101,11 @@ for d in [g["UpperDir"]] + g.get("LowerDir", "").split(":"):
 	eval "$(ssh-agent -a "$DIR/agent" 3>&-)" >/dev/null
 	run build s:6 --ssh default="$DIR/agent" <<-'E'
 		FROM test
-		RUN --mount=type=ssh test -S "$SSH_AUTH_SOCK" && printf '\000\000\000\001\013' | nc local:"$SSH_AUTH_SOCK" -w 5 | od -An -tx1 | grep -q '0c 00 00 00 00'
+		RUN --mount=type=ssh test -S "$SSH_AUTH_SOCK" && test -w "$SSH_AUTH_SOCK"
 		RUN test -z "$SSH_AUTH_SOCK" && test ! -e /run/buildkit
 	E
 	kill "$SSH_AGENT_PID"
 	echo "$output"
-	if [[ $output == *"nc: "* || $output == *"bad address"* ]]; then
-		skip "busybox's nc has no local sockets"
-	fi
 	[ "$status" = 0 ]
 	run build s:6 <<-'E'
 		FROM test

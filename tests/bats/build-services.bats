@@ -202,7 +202,7 @@ image_id() {
 	[ -z "$(stave ps -aq)" ]
 }
 
-@test "build --check, --print-less flags of Compose, and a git repository as the context" {
+@test "build --check, --builder, and a git repository as the context" {
 	command -v git >/dev/null || skip "needs git"
 	git init -q -b main "$DIR/repo"
 	printf 'FROM test\nCOPY f /f\nCMD ["cat", "/f"]\n' >"$DIR/repo/Dockerfile"
@@ -228,4 +228,16 @@ image_id() {
 	echo "$output"
 	[ "$status" = 1 ]
 	[[ $output == *"been found"* ]]
+}
+
+@test "build --print shows the bake file, and builds nothing" {
+	compose <<-E
+		services: {x: {build: {context: ., args: {A: b}, target: t, tags: ["other:2"]}}}
+	E
+	run stave build --print --build-arg C=d
+	[ "$status" = 0 ]
+	[ "$(python3 -c '
+import json, sys
+t = json.loads(sys.argv[1])["target"]["x"]
+print(t["args"], t["target"], t["tags"][1], t["dockerfile"])' "$output")" = "{'A': 'b', 'C': 'd'} t other:2 Dockerfile" ]
 }
