@@ -55,7 +55,7 @@ private() {
 	unreachable bot-platform-postgres-1 5432
 	unreachable bot-platform-backend-1 8000
 	# What has no published port has no way out either.
-	world python3 -m http.server 7001 >/dev/null 2>&1 &
+	(exec nsenter --net="/proc/$WORLD_PID/ns/net" python3 -m http.server 7001 >/dev/null 2>&1) &
 	until_ok 10 host curl -s -o /dev/null http://203.0.113.2:7001/
 	if compose exec -T backend curl -s -o /dev/null -m 3 http://203.0.113.2:7001/; then kill $!; wrong 'the back end has a way out'; fi
 	compose exec -T bot curl -s -o /dev/null -m 5 http://203.0.113.2:7001/ || { kill $! && wrong 'the bot has no way out'; }
@@ -108,11 +108,12 @@ data_stays() {
 }
 
 refuses() {
-	local status=0
+	local status=0 before
+	before=$(compose ps -aq)
 	it || status=$?
 	[ "$status" != 0 ]
 	grep -qF 'POSTGRES_PASSWORD' "$LOG"
-	[ -z "$(compose --env-file .env ps -aq)" ]
+	[ "$(compose ps -aq)" = "$before" ]
 	seen "$(grep -am 1 'POSTGRES_PASSWORD' "$LOG" | cut -c1-110)"
 }
 

@@ -13,9 +13,7 @@ registry_start() {
 		auth: {htpasswd: {realm: stacks, path: $T/htpasswd}}
 	Y
 	echo 'ana:$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a' >"$T/htpasswd"
-	# No shell in between: the pid is the registry's.
 	nsenter --net="/proc/$HOST_PID/ns/net" docker-registry serve "$T/registry.yml" </dev/null >"$T/log/registry" 2>&1 &
-	REGISTRY_PID=$!
 	for i in $(seq 100); do
 		[ "$(nsenter --net="/proc/$HOST_PID/ns/net" curl -s -o /dev/null -w '%{http_code}' "http://$REGISTRY/v2/")" = 401 ] && return
 		sleep 0.1
