@@ -330,7 +330,7 @@ static int fill_cache(struct stage_run *stage, const char *data, const struct ru
 	struct tree tree = { .name = mount->from, .keep_owner = true };
 	cleanup_fd int fd = FD_NONE;
 	char key[SHA256_HEX];
-	const char *dir;
+	const char *dir = NULL;
 	int r = to < 0 ? to : stage_source(stage, mount->from, &stack, key, &dir, err);
 
 	if (r == 0 && dir) {

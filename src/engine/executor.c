@@ -346,8 +346,10 @@ static bool run_ready(struct job *job)
 		moved = false;
 		for (size_t i = 0; i < job->ready.n && in_time; i++) {
 			uint32_t index = job->ready.v[i];
+			if (index == UINT32_MAX)
+				continue; /* begun in this turn */
 			const struct step *step = &job->plan.steps.v[index];
-			if (index == UINT32_MAX || !may_run(job, step))
+			if (!may_run(job, step))
 				continue;
 			job->ready.v[i] = UINT32_MAX;
 			moved = true;

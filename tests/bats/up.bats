@@ -6,7 +6,7 @@ setup_test() {
 		services:
 		  short:
 		    image: test
-		    command: ["sh", "-c", "echo from short; sleep 0.4; exit 3"]
+		    command: ["sh", "-c", "echo from short; sleep 0.1; exit 3"]
 		  long:
 		    image: test
 		    command: ["sh", "-c", "echo from long; exec sleep 1000"]
