@@ -105,6 +105,17 @@ static int port_taken(const struct engine_paths *paths, const struct listen *whe
 		       port.host, who);
 }
 
+static int not_bound(const struct listen *where, int why, struct err *err)
+{
+	char host[INET6_ADDRSTRLEN];
+	uint16_t port = host_of(where, host);
+	if (!port)
+		return err_sys(err, why, "listen on '%s'", where->address.unix_path.sun_path);
+	if (why == EADDRNOTAVAIL)
+		return err_new(err, ERR_INPUT, why, "'%s' is no address of this machine", host);
+	return err_sys(err, why, "listen on port %u of '%s'", port, host);
+}
+
 /* A socket file that is there: one that nobody listens on any more is removed. */
 static int make_way(const struct sockaddr_un *to, struct err *err)
 {
@@ -132,7 +143,6 @@ int listen_open(const struct engine_paths *paths, const struct listen *where, in
 		struct err *err)
 {
 	int family = where->address.any.sa_family, yes = 1;
-	cleanup_free char *text = listen_text(where);
 	if (family == AF_UNIX) {
 		int r = make_way(&where->address.unix_path, err);
 		if (r < 0)
@@ -150,13 +160,12 @@ int listen_open(const struct engine_paths *paths, const struct listen *where, in
 	if (bound < 0 && why == EADDRINUSE && family != AF_UNIX)
 		return port_taken(paths, where, err);
 	if (bound < 0)
-		return err_sys(err, why, "listen on '%s'", text);
+		return not_bound(where, why, err);
 	if (listen(fd, BACKLOG) < 0) {
 		why = errno;
 		listen_forget(where);
-		return why == EADDRINUSE && family != AF_UNIX
-			       ? port_taken(paths, where, err)
-			       : err_sys(err, why, "listen on '%s'", text);
+		return why == EADDRINUSE && family != AF_UNIX ? port_taken(paths, where, err)
+							      : not_bound(where, why, err);
 	}
 	*ret_fd = fd_take(fd);
 	return 0;

@@ -101,7 +101,8 @@ static bool parse_action(const char *text, size_t len, struct action *ret)
 	if (!len || *text != '.' || len - 1 >= sizeof(ret->member))
 		return false;
 	for (size_t i = 1; i < len; i++)
-		if (!isalnum((unsigned char)text[i]) && (text[i] != '.' || text[i - 1] == '.'))
+		if (!isalnum((unsigned char)text[i]) && text[i] != '_' &&
+		    (text[i] != '.' || text[i - 1] == '.'))
 			return false;
 	memcpy(ret->member, text + 1, len - 1);
 	return ret->json || len > 1;

@@ -177,13 +177,19 @@ static json_t *networks_document(const struct container *c, struct net *net)
 	vec_each(n, &c->networks) {
 		struct net_address address = { 0 };
 		cleanup_err struct err none = ERR_INIT;
+		cleanup_err struct err no_network = ERR_INIT;
+		cleanup_network struct net_network network = { 0 };
 		json_t *one = json_object();
-		if (net)
-			(void)net_lease(net, n->network, key, &address, &none);
+		if (net && net_lease(net, n->network, key, &address, &none) == 0)
+			(void)net_network_load(net, n->network, &network, &no_network);
 		json_put(one, "Aliases", json_from_strv(&n->aliases));
 		json_put_str(one, "IPAddress", address.ipv4);
 		json_put(one, "IPPrefixLen", json_integer(address.prefix4));
 		json_put_str(one, "GlobalIPv6Address", address.ipv6);
+		json_put(one, "GlobalIPv6PrefixLen", json_integer(address.prefix6));
+		json_put_str(one, "Gateway", network.gateway4 ? network.gateway4 : "");
+		json_put_str(one, "IPv6Gateway", network.gateway6 ? network.gateway6 : "");
+		json_put_str(one, "NetworkID", network.id);
 		json_put_str(one, "MacAddress", address.mac);
 		json_put(j, n->network, one);
 	}

@@ -36,6 +36,7 @@ static void formats(void **state)
 		{ "table", "table {{.Name}}\\t{{.Number}}",
 		  "NAME         NUMBER\ndemo-web-1   1\n\xc3\xa4            2\n" },
 		{ "unknown member", "{{.Nmae}}", "!template '{{.Nmae}}': no member 'Nmae'" },
+		{ "underscore", "{{.Na_me}}", "!template '{{.Na_me}}': no member 'Na_me'" },
 		{ "not closed", "{{.Name",
 		  "!template '{{.Name': only {{.Member}} and {{json .Member}} are understood" },
 		{ "too clever", "{{range .List}}x{{end}}",
