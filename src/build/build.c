@@ -475,6 +475,30 @@ static _Noreturn void export_main(struct build *b, int link)
 
 /* --- the whole --- */
 
+/* A name that was given and that no ARG declares is probably a mistake. */
+static void warn_unused(const struct build *b)
+{
+	cleanup_strv struct strv declared = { 0 }, unused = { 0 };
+	cleanup_free char *names = NULL, *text = NULL;
+	struct build_event event = { .kind = BUILD_WARNING };
+
+	vec_each(in, &b->file.globals)
+		vec_each(pair, &(*in)->pairs)
+			strv_add(&declared, pair->key);
+	vec_each(stage, &b->file.stages)
+		vec_each(in, &stage->body)
+			if ((*in)->kind == INSTRUCTION_ARG)
+				vec_each(pair, &(*in)->pairs)
+					strv_add(&declared, pair->key);
+	scope_unused(&b->options->args, &declared, &unused);
+	if (!unused.n || !b->options->event)
+		return;
+	names = strv_join(&unused, " ");
+	text = xasprintf("one or more build-args [%s] were not consumed", names);
+	event.text = text;
+	b->options->event(b->options->data, &event);
+}
+
 static int begin(struct build *b, struct err *err)
 {
 	const struct build_options *o = b->options;
@@ -489,6 +513,7 @@ static int begin(struct build *b, struct err *err)
 	r = graph_make(&b->graph, &b->file, o, err);
 	if (r < 0)
 		return r;
+	warn_unused(b);
 	b->count = b->graph.stages.n + 1;
 	b->children = xcalloc(b->count, sizeof(*b->children));
 	for (size_t i = 0; i < b->count; i++) {

@@ -111,6 +111,8 @@ layers() {
 	run inside built:4 cat /args
 	echo "$output"
 	[[ $output =~ ^'g global none env '(amd64|arm64)$ ]]
+	run stave image build -t built:4b --build-arg TYPO=1 "$DIR"
+	[[ $output == *"build-args [TYPO] were not consumed"* ]]
 	# arguments are not in the image's environment
 	[[ $(config built:4 "c['Env']") != *GIVEN* ]]
 }
