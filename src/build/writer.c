@@ -13,7 +13,7 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-enum { CHUNK = 128 << 10, RANGE_MAX = 1 << 30 };
+enum { CHUNK = 128 << 10, RANGE_MAX = 1 << 30, SMALL_MAX = 32 << 10 };
 
 int writer_follow(const struct writer *w, const char *path, char **ret, struct err *err)
 {
@@ -133,12 +133,39 @@ static int copy_range(int from, int to, off_t start, off_t end, const char *what
 	return 0;
 }
 
-int writer_content(int from, int to, uint64_t size, const char *what, struct err *err)
+/* A small file in one go: cheaper than asking the file system to share it. */
+static int copy_small(int from, int to, size_t size, const char *what, struct err *err)
 {
-	off_t at = 0, end = (off_t)size;
+	char buf[SMALL_MAX];
+	size_t n = 0;
 
-	if (!size || ioctl(to, FICLONE, from) == 0)
+	while (n < size) {
+		ssize_t got = read(from, buf + n, size - n);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_sys(err, errno, "read '%s'", what);
+		if (got == 0)
+			break; /* it became shorter */
+		n += (size_t)got;
+	}
+	int r = fs_write_all(to, buf, n);
+	return r < 0 ? err_sys(err, -r, "write '%s'", what) : 0;
+}
+
+int writer_content(int from, int to, const struct stat *st, const char *what, struct err *err)
+{
+	off_t at = 0, end = st->st_size;
+	bool holes = (uint64_t)st->st_blocks * 512 < (uint64_t)end;
+
+	if (!end)
 		return 0;
+	if (end <= SMALL_MAX && !holes)
+		return copy_small(from, to, (size_t)end, what, err);
+	if (ioctl(to, FICLONE, from) == 0)
+		return 0;
+	if (!holes)
+		return copy_range(from, to, 0, end, what, err);
 	while (at < end) {
 		off_t data = lseek(from, at, SEEK_DATA), hole;
 		int r;
@@ -169,6 +196,7 @@ struct open_dir {
 	char *path; /* as the entries' path */
 	int fd;
 	bool times;
+	bool fresh; /* was made by this copy: nothing is in its way */
 	struct stat st;
 };
 
@@ -302,7 +330,7 @@ static int copy_file(struct copying *c, const struct tree_entry *e, int dir, con
 		openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (to < 0)
 		return err_sys(err, errno, "write '/%s'", target);
-	if ((r = writer_content(from, to, (uint64_t)st.st_size, target, err)) < 0 ||
+	if ((r = writer_content(from, to, &st, target, err)) < 0 ||
 	    (r = set_info(c, to, from, e, err)) < 0)
 		return r;
 	set_times(c->w, to, NULL, &e->st);
@@ -401,7 +429,7 @@ static int copy_entry(void *data, const struct tree_entry *e, struct err *err)
 		return r;
 	if (S_ISDIR(e->st.st_mode))
 		return copy_dir(c, e, dir, name, target, err);
-	if ((r = clear_place(dir, name, target, err)) < 0)
+	if (!c->dirs.v[c->dirs.n - 1].fresh && (r = clear_place(dir, name, target, err)) < 0)
 		return r;
 	if (S_ISREG(e->st.st_mode))
 		return copy_file(c, e, dir, name, target, err);

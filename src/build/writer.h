@@ -35,7 +35,8 @@ int writer_copy(const struct writer *w, const struct tree *tree, const char *pat
 
 /* A name that would delete something when the layer is unpacked: ".wh.x". */
 int writer_check_name(const char *name, struct err *err);
-/* The content of `from` into the empty file `to`, holes kept, shared where the file system can. */
-int writer_content(int from, int to, uint64_t size, const char *what, struct err *err);
+/* The content of `from` (at its start, with the status st) into the empty file `to`; holes kept,
+ * shared where the file system can. */
+int writer_content(int from, int to, const struct stat *st, const char *what, struct err *err);
 
 #endif
