@@ -197,9 +197,13 @@ static void finish_child(struct child *c)
 static void stop_all(struct build *b)
 {
 	b->stopping = true;
-	for (size_t i = 0; i < b->count; i++)
-		if (b->children[i].state == CHILD_RUNNING || b->children[i].state == CHILD_BLOCKED)
-			(void)kill(b->children[i].pid, SIGTERM);
+	for (size_t i = 0; i < b->count; i++) {
+		if (b->children[i].state != CHILD_RUNNING && b->children[i].state != CHILD_BLOCKED)
+			continue;
+		(void)kill(b->children[i].pid, SIGTERM);
+		/* One that waits for another stage's result, or comes to do so, reads an end. */
+		(void)shutdown(b->children[i].link, SHUT_WR);
+	}
 }
 
 static void answer(struct child *c, const char *result)

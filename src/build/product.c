@@ -5,6 +5,9 @@
 
 #include <strings.h>
 
+/* What Docker's builder gives to images from scratch, too. */
+#define PATH_DEFAULT "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 void product_done(struct product *p)
 {
 	json_decref(p->doc);
@@ -20,7 +23,7 @@ void product_new(struct product *p, const char *platform)
 	json_put_str(p->doc, "os", parts.v[0]);
 	if (parts.n > 2)
 		json_put_str(p->doc, "variant", parts.v[2]);
-	json_put(p->doc, "config", json_object());
+	json_put(p->doc, "config", json_pack("{s[s]ss}", "Env", PATH_DEFAULT, "WorkingDir", "/"));
 	json_put(p->doc, "history", json_array());
 }
 
