@@ -175,7 +175,8 @@ static const struct option create_options[] = {
 	{ 'd', "driver", OPTION_TEXT, CREATE(driver), "DRIVER", "local", "Volume driver", 0 },
 	{ 0, "label", OPTION_LIST, CREATE(labels), "KEY[=VALUE]", NULL, "Label of the volume", 0 },
 	{ 'o', "opt", OPTION_LIST, CREATE(options), "KEY=VALUE", NULL,
-	  "Driver option: type, o and device of a bind (type=none, o=bind, device=/path)", 0 },
+	  "Driver option: type, o and device of a bind (type=none, o=bind, device=/path); size=10g",
+	  0 },
 	{ .name = NULL },
 };
 

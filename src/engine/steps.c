@@ -65,7 +65,8 @@ static int volume_step_create(struct job *job, uint32_t index, struct err *err)
 		.labels = v->labels,
 	};
 	cleanup_volume struct volume made = { 0 };
-	return volume_create(job->s->paths.root, &want, &made, &job->steps[index].made, err);
+	int r = volume_create(job->s->paths.root, &want, &made, &job->steps[index].made, err);
+	return r < 0 && v->place.file ? err_wrap(err, "%s:%d", v->place.file, v->place.line) : r;
 }
 
 static int volume_step_remove(struct job *job, uint32_t index, struct err *err)

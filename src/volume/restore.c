@@ -3,6 +3,8 @@
 
 #include "base/fs.h"
 #include "base/hash.h"
+#include "base/usage.h"
+#include "volume/quota.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -42,12 +44,26 @@ static void sweep(int at)
 	}
 }
 
-/* Unpacked in `at`, the two change places, and the old one goes. */
-static int unpack_and_swap(int at, const char *temp, const char *data, const char *file,
-			   const struct backup_options *options, struct backup_info *info,
-			   struct err *err)
+/* The kernel lets root, who unpacks, go over a quota. */
+static int check_limit(int dir, uint64_t limit, struct err *err)
 {
-	cleanup_fd int dir = FD_NONE;
+	cleanup_usage struct usage *u = usage_new();
+	uint64_t bytes = 0;
+	int r = usage_add(u, dir, ".", &bytes, err);
+
+	if (r == 0 && bytes > limit)
+		r = err_sys(err, EDQUOT,
+			    "the backup takes up %llu bytes, the volume's limit is %llu",
+			    (unsigned long long)bytes, (unsigned long long)limit);
+	return r;
+}
+
+/* Unpacked in `at`, the two change places, and the old one goes. */
+static int unpack_and_swap(int at, const char *temp, const char *data, uint64_t limit,
+			   const char *file, const struct backup_options *options,
+			   struct backup_info *info, struct err *err)
+{
+	cleanup_fd int dir = FD_NONE, old = FD_NONE;
 	int r;
 
 	if (mkdirat(at, temp, 0700) < 0)
@@ -55,13 +71,20 @@ static int unpack_and_swap(int at, const char *temp, const char *data, const cha
 	dir = fs_open(at, temp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, err);
 	if (dir >= 0)
 		(void)flock(dir, LOCK_EX); /* ours alone: it says that we live */
-	r = dir < 0 ? dir : backup_extract(file, dir, options, info, err);
+	r = dir < 0 ? dir : limit ? quota_limit(dir, limit, err) : 0;
+	if (r == 0)
+		r = backup_extract(file, dir, options, info, err);
+	if (r == 0 && limit)
+		r = check_limit(dir, limit, err);
 	if (r == 0 && syncfs(dir) < 0)
 		r = err_sys(err, errno, "sync");
 	if (r == 0 && renameat2(at, temp, at, data, RENAME_EXCHANGE) < 0)
 		r = err_sys(err, errno, "exchange the data");
 	if (r == 0)
 		(void)fsync(at);
+	old = openat(at, temp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (old >= 0 && limit)
+		quota_release(old);
 	struct err ignored = ERR_INIT;
 	(void)fs_remove_tree(at, temp, &ignored); /* a leftover is only space */
 	err_done(&ignored);
@@ -86,6 +109,6 @@ int backup_restore(const char *root, const struct volume *v, const char *file, b
 				    "place of what is there",
 				    v->name);
 	hex_random(temp + strlen(temp), 16);
-	r = unpack_and_swap(at, temp, path_base(v->path), file, options, ret, err);
+	r = unpack_and_swap(at, temp, path_base(v->path), volume_limit(v), file, options, ret, err);
 	return r < 0 ? err_wrap(err, "restore volume '%s'", v->name) : 0;
 }

@@ -32,7 +32,8 @@ struct open_dir {
 
 struct unpack {
 	struct seal_reader *r;
-	int root; /* FD_NONE: nothing is made */
+	int root;  /* FD_NONE: nothing is made */
+	int space; /* its parent: a directory with a quota tells of the quota */
 	const struct backup_options *options;
 	struct backup_info *info;
 	struct archive *tar;
@@ -58,6 +59,7 @@ static void unpack_done(struct unpack *u)
 	err_done(&u->fault);
 	free(u->parent_path);
 	fd_close(u->parent_fd);
+	fd_close(u->space);
 	vec_each(d, &u->dirs)
 		free(d->path);
 	vec_done(&u->dirs);
@@ -96,7 +98,7 @@ static int check_space(struct unpack *u, struct err *err)
 {
 	struct statvfs s;
 
-	if (u->root < 0 || fstatvfs(u->root, &s) < 0)
+	if (u->space < 0 || fstatvfs(u->space, &s) < 0)
 		return 0;
 	if ((uint64_t)s.f_bavail * s.f_frsize < UNPACK_FREE_BYTES ||
 	    (s.f_files && s.f_favail < UNPACK_FREE_INODES))
@@ -446,7 +448,12 @@ int tar_unpack(struct seal_reader *r, int dir, const struct backup_options *opti
 	       struct backup_info *info, struct err *err)
 {
 	cleanup(unpack_done) struct unpack u = {
-		.r = r, .root = dir, .options = options, .info = info, .parent_fd = FD_NONE
+		.r = r,
+		.root = dir,
+		.options = options,
+		.info = info,
+		.parent_fd = FD_NONE,
+		.space = dir < 0 ? FD_NONE : openat(dir, "..", O_PATH | O_DIRECTORY | O_CLOEXEC),
 	};
 	/* libarchive converts names between UTF-8 and the thread's character set. */
 	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);

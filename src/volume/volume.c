@@ -4,7 +4,9 @@
 
 #include "base/fs.h"
 #include "base/hash.h"
+#include "base/parse.h"
 #include "base/usage.h"
+#include "volume/quota.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -83,6 +85,26 @@ static bool is_bind(const json_t *options)
 	       (list_has(o, "bind") || list_has(o, "rbind"));
 }
 
+static int check_size(const struct volume *want, struct err *err)
+{
+	const char *size = option(want->options, "size");
+	uint64_t bytes;
+
+	if (!*size)
+		return 0;
+	if (is_bind(want->options))
+		return err_unsupported(err,
+				       "volume '%s': driver_opts.size: a directory of the host's "
+				       "has no limit of its own",
+				       want->name);
+	if (parse_size(size, &bytes) < 0 || bytes == 0)
+		return err_input(err,
+				 "volume '%s': driver_opts.size '%s' is not a size, as '512m' or "
+				 "'10g'",
+				 want->name, size);
+	return 0;
+}
+
 /* What the driver options ask for: our own directory, or a directory of the host. */
 static int check_options(const struct volume *want, struct err *err)
 {
@@ -96,6 +118,8 @@ static int check_options(const struct volume *want, struct err *err)
 				       want->name, want->driver);
 	if (!json_object_size(want->options))
 		return 0;
+	if (check_size(want, err) < 0)
+		return -err->no;
 	if (is_bind(want->options)) {
 		if (*device != '/')
 			return err_input(err,
@@ -110,8 +134,8 @@ static int check_options(const struct volume *want, struct err *err)
 		return 0;
 	}
 	if (!*type && !*device)
-		return 0; /* size, uid and the like need a mount of their own; Docker ignores them
-			     here too */
+		return 0; /* uid and the like need a mount of their own; Docker ignores them here
+			     too */
 	return err_unsupported(
 		err, "volume '%s': driver_opts type '%s' is not supported; %s", want->name,
 		*type ? type : "(none)",
@@ -219,6 +243,7 @@ static int check_same(const struct volume *have, const struct volume *want, stru
 static int fill(int dir, const struct volume *want, struct err *err)
 {
 	cleanup_json json_t *j = to_json(want);
+	cleanup_fd int data = FD_NONE;
 	int r;
 
 	r = json_write(dir, "volume.json", j, 0600, 0, err);
@@ -226,7 +251,13 @@ static int fill(int dir, const struct volume *want, struct err *err)
 		return r;
 	if (mkdirat(dir, "_data", 0700) < 0 || fchmodat(dir, "_data", VOLUME_DATA_MODE, 0) < 0)
 		return err_sys(err, errno, "make the directory of volume '%s'", want->name);
-	return 0;
+	if (!volume_limit(want))
+		return 0;
+	data = fs_open(dir, "_data", O_RDONLY | O_DIRECTORY, 0, err);
+	r = data < 0 ? data : quota_limit(data, volume_limit(want), err);
+	return r < 0 ? err_wrap(err, "volume '%s': driver_opts.size '%s'", want->name,
+				option(want->options, "size"))
+		     : 0;
 }
 
 static int make(int volumes, const struct volume *want, bool *ret_created, struct err *err)
@@ -314,7 +345,8 @@ int volume_list(const char *root, struct strv *ret_names, struct err *err)
 
 int volume_remove(const char *root, const char *name, struct err *err)
 {
-	cleanup_fd int volumes = FD_NONE;
+	cleanup_fd int volumes = FD_NONE, data = FD_NONE;
+	cleanup_free char *data_name = NULL;
 	int r = volume_name_check(name, err);
 
 	if (r < 0)
@@ -326,8 +358,19 @@ int volume_remove(const char *root, const char *name, struct err *err)
 	}
 	if (volumes < 0)
 		return volumes;
+	data_name = xasprintf("%s/_data", name);
+	data = openat(volumes, data_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (data >= 0)
+		quota_release(data);
 	r = fs_remove_tree(volumes, name, err);
 	return r < 0 ? err_wrap(err, "remove volume '%s'", name) : 0;
+}
+
+uint64_t volume_limit(const struct volume *v)
+{
+	uint64_t bytes = 0;
+
+	return parse_size(option(v->options, "size"), &bytes) == 0 ? bytes : 0;
 }
 
 bool volume_is_bind(const struct volume *v)

@@ -37,6 +37,8 @@ int volume_remove(const char *root, const char *name, struct err *err);
  * as long as looking at each takes. */
 int volume_usage(const struct volume *v, uint64_t *ret_bytes, uint64_t *ret_inodes,
 		 struct err *err);
+/* The limit of its size that the options ask for (size: 1g); 0: none. */
+uint64_t volume_limit(const struct volume *v);
 /* Its data are a directory of the host's (type none, o bind). */
 bool volume_is_bind(const struct volume *v);
 int volume_name_check(const char *name, struct err *err); /* [a-zA-Z0-9][a-zA-Z0-9_.-]* up to 255 */

@@ -149,3 +149,32 @@ assert '$V' in [json.loads(line)['Name'] for line in sys.stdin]"
 	[[ "$(stave volume ls --size)" =~ ${PROJECT}_data\ +5[.0-9]*MB\ +4 ]]
 	[[ "$(stave volumes --size)" =~ ${PROJECT}_data\ +5[.0-9]*MB\ +4 ]]
 }
+
+@test "a limit of size is kept or refused, never forgotten" {
+	run stave volume create -o size=lots "$V"
+	[ "$status" = 1 ]
+	[[ "$output" == *"driver_opts.size 'lots' is not a size"* ]]
+	mkdir there
+	run stave volume create -o size=1g -o type=none -o o=bind -o device="$DIR/there" "$V"
+	[ "$status" = 1 ]
+	[[ "$output" == *"has no limit of its own"* ]]
+	if stave volume create -o size=4m "$V" 2>err; then # tests/vm has such a file system
+		! head -c 5000000 /dev/zero >"$STAVE_ROOT/volumes/$V/_data/x"
+		return
+	fi
+	grep -q "driver_opts.size '4m': the file system of the volumes keeps no limits of size: they need ext4 or XFS" err
+	compose <<-'E2'
+		services:
+		  db:
+		    image: test
+		    volumes: ["data:/data"]
+		volumes:
+		  data:
+		    driver_opts: {size: 4m}
+	E2
+	run stave up -d
+	[ "$status" = 1 ]
+	[[ "$output" == *"compose.yaml:6: volume '${PROJECT}_data': driver_opts.size '4m': the file system"* ]]
+	[ "$(stave volume ls -q)" = "" ]
+	[ -z "$(stave ps -aq)" ]
+}

@@ -58,5 +58,33 @@ check "down" stave down -t 1 -v
 check "no cgroup is left" sh -c '! find /sys/fs/cgroup -name "*stave*" | grep .'
 check "no link is left" sh -c '! ls /sys/class/net | grep -E "^(stv|sv)"'
 check "no mount is left" sh -c '! grep stave /proc/mounts'
+
+mkdir -p /quota && cd /test
+check "a disk with project quotas" mount -t ext4 -o prjquota /dev/vdb /quota
+export STAVE_ROOT=/quota/root STAVE_RUN=/run/quota
+data=$STAVE_ROOT/volumes/limited/_data
+used() { stave volume inspect --size -f '{{.UsageData.Size}}' limited; }
+cat >compose.yaml <<'Y'
+name: quota
+services:
+  db: { image: "test:latest", command: ["sleep", "1000"], init: true, volumes: ["data:/data"] }
+volumes:
+  data: { name: limited, driver_opts: { size: 8m } }
+Y
+stave image import image.tar test:latest >/dev/null
+check "a volume with a limit" stave up -d
+write() { stave exec -T db dd if=/dev/zero of=/data/$1 bs=1M count=$2; }
+check "below the limit" write a 6
+check "not above the limit" sh -c "! stave exec -T db dd if=/dev/zero of=/data/b bs=1M count=20"
+check "as much as the limit" sh -c "[ $(used) -le 8388608 ] && [ $(used) -gt 7000000 ] && [ $(ls $data | wc -l) = 2 ]"
+check "back it up" stave volume backup -o /tmp/limited.tar.zst limited
+check "restore under the limit" stave volume restore --force /tmp/limited.tar.zst
+check "the limit stays" sh -c "! stave exec -T db dd if=/dev/zero of=/data/c bs=1M count=20"
+check "no limit without it" sh -c "stave volume create free && dd if=/dev/zero of=$STAVE_ROOT/volumes/free/_data/x bs=1M count=20"
+check "too much for the limit is refused" sh -c "stave volume backup -o /tmp/free.tar.zst free && stave volume create -o size=4m small && ! stave volume restore /tmp/free.tar.zst small"
+check "and leaves nothing" equal "$(ls -A $STAVE_ROOT/volumes/small $STAVE_ROOT/volumes/small/_data | wc -w)" 4
+check "down" stave down -v -t 0
+check "removed with its limit" stave volume rm small free
+unset STAVE_ROOT STAVE_RUN
 echo "$passed passed, $failed failed"
 poweroff -f
