@@ -43,6 +43,8 @@ setup_test() {
 	stave inspect "$PROJECT-site" | grep -F '"COLOUR=blue"'
 	stave inspect "$PROJECT-site" | grep -F '"Destination": "/data"'
 	stave inspect "$PROJECT-site" | grep -E '"IPAddress": "[0-9.]+"'
+	[ "$(stave inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$PROJECT-site")" = \
+		"$(stave exec -T web hostname -i)" ]
 	[ "$(value "$PROJECT-site" ".NetworkSettings.Networks.${PROJECT}_default.Gateway")" = \
 		"$(stave exec -T web ip route | sed -n 's/^default via \([^ ]*\) .*/\1/p')" ]
 	# By a part of the id, of any project, beside an image; the state is a file's, so it needs no supervisor.

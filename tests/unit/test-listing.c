@@ -38,12 +38,25 @@ static void formats(void **state)
 		{ "unknown member", "{{.Nmae}}", "!template '{{.Nmae}}': no member 'Nmae'" },
 		{ "underscore", "{{.Na_me}}", "!template '{{.Na_me}}': no member 'Na_me'" },
 		{ "not closed", "{{.Name",
-		  "!template '{{.Name': only {{.Member}} and {{json .Member}} are understood" },
-		{ "too clever", "{{range .List}}x{{end}}",
-		  "!template '{{range .List}}x{{end}}': only {{.Member}} and {{json .Member}} are "
-		  "understood" },
+		  "!template '{{.Name': only {{.Member}}, {{json .Member}} and {{range "
+		  ".Member}}...{{end}} are understood" },
+		{ "range", "{{range .List}}<{{.}}>{{end}}{{.Number}}", "<1>1\n2\n" },
+		{ "range over nothing", "{{range .Ports}}x{{end}}", "\n\n" },
+		{ "range as JSON", "{{ range .List }}{{json .}}{{ end }}", "1\n\n" },
+		{ "range not closed", "{{range .List}}x",
+		  "!template '{{range .List}}x': only {{.Member}}, {{json .Member}} and {{range "
+		  ".Member}}...{{end}} are understood" },
+		{ "end of nothing", "{{end}}",
+		  "!template '{{end}}': only {{.Member}}, {{json .Member}} and {{range "
+		  ".Member}}...{{end}} are understood" },
+		{ "range of no member", "{{range .Lits}}{{end}}",
+		  "!template '{{range .Lits}}{{end}}': no member 'Lits'" },
+		{ "too clever", "{{range $k, $v := .List}}x{{end}}",
+		  "!template '{{range $k, $v := .List}}x{{end}}': only {{.Member}}, {{json "
+		  ".Member}} and {{range .Member}}...{{end}} are understood" },
 		{ "bare dot", "{{.}}",
-		  "!template '{{.}}': only {{.Member}} and {{json .Member}} are understood" },
+		  "!template '{{.}}': only {{.Member}}, {{json .Member}} and {{range "
+		  ".Member}}...{{end}} are understood" },
 		{ "no template", "yaml",
 		  "!invalid value 'yaml' for '--format': expected table, json or a template "
 		  "({{.Name}})" },
@@ -61,6 +74,38 @@ static void formats(void **state)
 			str_addf(&out, "!%s", err.msg);
 		}
 		check_text(cases[i].name, str_text(&out), cases[i].want);
+	}
+}
+
+/* As people ask docker inspect for a container's address. */
+static void ranges(void **state)
+{
+	static const char text[] =
+		"[{\"Networks\":{\"b\":{\"IP\":\"10.0.0.2\",\"Names\":[\"x\",\"y\"]},"
+		"\"a\":{\"IP\":\"10.0.0.1\",\"Names\":[]}},\"Deep\":[[[[[[[[[[1]]]]]]]]]]}]";
+	static const char nine[] =
+		"{{range .Deep}}{{range .}}{{range .}}{{range .}}{{range .}}{{range .}}{{range "
+		".}}{{range .}}"
+		"{{range .}}{{.}}{{end}}{{end}}{{end}}{{end}}{{end}}{{end}}{{end}}{{end}}{{end}}";
+	static const struct {
+		const char *name, *format, *want;
+	} cases[] = {
+		{ "of an object", "{{range .Networks}}{{.IP}} {{end}}", "10.0.0.1 10.0.0.2 \n" },
+		{ "one in the other",
+		  "{{range .Networks}}{{.IP}}:{{range .Names}}{{.}},{{end}};{{end}}",
+		  "10.0.0.1:;10.0.0.2:x,y,;\n" },
+		{ "no such member inside", "{{range .Networks}}<{{.Nothing}}>{{end}}", "<><>\n" },
+		{ "too deep", nine, NULL },
+	};
+	cleanup_err struct err none = ERR_INIT;
+	cleanup_json json_t *rows = NULL;
+	assert_int_equal(json_parse(text, strlen(text), "rows", &rows, &none), 0);
+	struct listing listing = { .columns = columns, .rows = rows };
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		cleanup_err struct err err = ERR_INIT;
+		cleanup_str struct str out = STR_INIT;
+		int r = listing__render(&listing, cases[i].format, &out, &err);
+		check_text(cases[i].name, r < 0 ? NULL : str_text(&out), cases[i].want);
 	}
 }
 
@@ -86,6 +131,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(formats),
+		cmocka_unit_test(ranges),
 		cmocka_unit_test(no_rows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
