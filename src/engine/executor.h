@@ -77,8 +77,15 @@ void wait__check(struct job *job); /* a container has changed */
 /* --- executor.c --- */
 
 void job__fail(struct job *job, struct err *err); /* takes err's content; the first one is kept */
-void job__advance_later(struct supervisor *s);	  /* at the end of this round */
+void job__warn(struct job *job, const char *text);
+void job__advance_later(struct supervisor *s); /* at the end of this round */
 void job__event(struct job *job, const struct step *step, const char *action, const char *text,
 		const char *reason);
+
+/* --- job-plan.c: what a job begins with --- */
+/* Takes the project, observes, plans. */
+int job__plan(struct job *job, struct err *err);
+void job__index(struct job *job);	 /* who waits for whom, of job->plan */
+void job__tell_running(struct job *job); /* what was asked to be up and is already */
 
 #endif
