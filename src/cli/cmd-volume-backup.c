@@ -30,7 +30,8 @@ static const struct option backup_cmd_options[] = {
 	{ 0, "live", OPTION_FLAG, O(live), NULL, NULL,
 	  "Do not pause the containers that use the volumes", 0 },
 	{ 'o', "output", OPTION_TEXT, O(output), "DIR|FILE", ".",
-	  "Where to; a file only for one volume", 0 },
+	  "Where to; one volume without --keep goes into a file where there is no such directory",
+	  0 },
 	{ 0, "post", OPTION_LIST, O(post), "'SERVICE: COMMAND'", NULL,
 	  "Run in the service afterwards, whether the backup succeeded or not", 0 },
 	{ 0, "pre", OPTION_LIST, O(pre), "'SERVICE: COMMAND'", NULL,
@@ -224,12 +225,10 @@ static int find_output(struct copying *c, struct err *err)
 	struct stat st;
 	bool is_dir = stat(output, &st) == 0 && S_ISDIR(st.st_mode);
 
-	if (is_dir || c->volumes.n > 1 || str_ends(output, "/")) {
+	if (is_dir || c->o->keep.set || c->volumes.n > 1 || str_ends(output, "/")) {
 		c->folder = xstrdup(output);
 		return is_dir ? 0 : fs_mkdirs(AT_FDCWD, output, 0700, err);
 	}
-	if (c->o->keep.set)
-		return err_usage(err, "--keep needs a directory as --output");
 	c->folder = path_dir(output);
 	c->file = xstrdup(path_base(output));
 	return 0;

@@ -286,7 +286,6 @@ int seal_reader_end(struct seal_reader *r, uint64_t entries, uint64_t bytes, str
 	if (n < 0)
 		return (int)n;
 	hash_end(r->hash, hex);
-	r->hash = hash_new();
 	seal__end_mark(mark, entries, bytes, hex);
 	if (r->len - r->start != SEAL_END || memcmp(mark, r->held + r->start, SEAL_END) != 0)
 		return damaged(err, "its checksum does not match");

@@ -153,7 +153,8 @@ int seal_writer_end(struct seal_writer *w, uint64_t entries, uint64_t bytes, str
 	if (r < 0)
 		return r;
 	hash_end(w->hash, hex);
-	w->hash = hash_new(); /* of nobody's interest */
+	hash_free(w->hash);
+	w->hash = hash_new(); /* of the end mark, of nobody's interest */
 	seal__end_mark(mark, entries, bytes, hex);
 	r = put(w, mark, sizeof(mark), err);
 	return r < 0 ? r : flush(w, true, err);

@@ -240,6 +240,8 @@ fill() {
 	run stave volume restore b
 	[ "$status" = 1 ]
 	[[ "$output" == *"in use by container '$PROJECT-db-1'"* ]]
+	stave volume backup -q -o made/here --keep 1
+	[[ "$(ls made/here)" == "$V"-2*.tar.zst ]]
 	stave -p "other$PROJECT" volume restore b
 	stave -p "other$PROJECT" up -d
 	[ "$(stave -p "other$PROJECT" exec -T db cat /data/x)" = precious ]

@@ -40,6 +40,21 @@ down_up() {
 	seen "the volume stays: $jobs jobs before and after"
 }
 
+# A copy of what the volumes are while everything runs, and the same project made anew from it.
+backed_up() {
+	local jobs
+	jobs=$(compose exec -T db psql -U lms -d lms -Atc 'SELECT count(*) FROM jobs')
+	it
+	grep -q 'OK: volume' "$OUT"
+	compose down -v
+	nothing_left
+	host stave volume restore backups
+	compose up -d
+	until_ok 60 is_ready
+	[ "$(compose exec -T db psql -U lms -d lms -Atc 'SELECT count(*) FROM jobs')" = "$jobs" ]
+	seen "$jobs jobs before, and after the volumes were removed and restored"
+}
+
 api_logs_follow() {
 	local before
 	api health >/dev/null
@@ -127,6 +142,8 @@ docker_compose 'fails twice: container_name cannot be used with several replicas
 row 'docker-compose up -d --scale api=3' 'three replicas behind the one port' scaled
 docker_compose 'cannot come here'
 row 'curl http://localhost:8000/api/v1/health (10,000 times)' 'each replica answers about a third' balanced
+docker_compose 'has nothing like it'
+row 'stave volume backup -o backups --keep 7 && stave volume verify backups' 'paused for a moment; restored, it answers the same query' backed_up
 row 'docker-compose down' 'all gone but the volume; up again finds the data' down_up
 row 'docker-compose down -v' 'nothing is left' gone
 
