@@ -141,7 +141,8 @@ static int take(struct seal_reader *r, void *to, size_t len, struct err *err)
 		size_t n = r->next_len < len ? r->next_len : len;
 		int more;
 
-		memcpy(to, r->next, n);
+		if (n > 0)
+			memcpy(to, r->next, n);
 		to = (char *)to + n;
 		len -= n;
 		r->next += n;
