@@ -210,7 +210,7 @@ image_id() {
 	git -C "$DIR/repo" add -A
 	git -C "$DIR/repo" -c user.name=t -c user.email=t@example.org commit -qm one
 	(cd "$DIR" && git clone -q --bare repo repo.git && git -C repo.git update-server-info)
-	outside busybox httpd -f -p 127.0.0.1:8123 -h "$DIR" 3>&- &
+	outside_background busybox httpd -f -p 127.0.0.1:8123 -h "$DIR"
 	local httpd=$!
 	wait_until 10 outside busybox wget -q -O /dev/null http://127.0.0.1:8123/repo.git/HEAD
 	compose <<-E

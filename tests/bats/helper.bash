@@ -62,6 +62,11 @@ outside() {
 	nsenter --net="/proc/$NETNS_PID/ns/net" -- "$@"
 }
 
+# In the background: `kill $!` ends the command itself, not a shell around it.
+outside_background() {
+	nsenter --net="/proc/$NETNS_PID/ns/net" -- "$@" 3>&- &
+}
+
 stave() {
 	outside "$STAVE" "$@" 3>&-
 }

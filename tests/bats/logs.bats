@@ -75,7 +75,7 @@ teardown() {
 		  f: {image: test, init: true, command: "sh -c 'echo here; sleep 1000'"}
 	E
 	stave -p "$PROJECT-f" -f f.yaml up -d
-	outside timeout 60 "$STAVE" -p "$PROJECT-f" -f f.yaml logs -f >seen 2>&1 3>&- &
+	outside_background timeout 60 "$STAVE" -p "$PROJECT-f" -f f.yaml logs -f >seen 2>&1
 	pid=$!
 	wait_until 10 grep -q here seen
 	stave -p "$PROJECT-f" -f f.yaml up -d --force-recreate -t 0

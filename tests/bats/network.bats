@@ -79,7 +79,7 @@ fetch() {
 		    command: sleep 1000
 		    ports: ["8080:80"]
 	E
-	outside busybox nc -l -p 8080 3>&- &
+	outside_background busybox nc -l -p 8080
 	pid=$!
 	until outside grep -qh ':1F90 .* 0A ' /proc/net/tcp /proc/net/tcp6; do sleep 0.05; done
 	run stave up -d
