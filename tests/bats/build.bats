@@ -389,8 +389,9 @@ layers() {
 		RUN --mount=type=cache,target=/count echo x >>/count/ran; sleep 1; wc -l </count/ran >/times
 	E
 	stave image build -q -t built:17a "$DIR" &
+	local first=$!
 	stave image build -q -t built:17b "$DIR"
-	wait
+	wait $first
 	[ "$(config built:17a "i['Id']")" = "$(config built:17b "i['Id']")" ]
 	[ "$(inside built:17a cat /times)" = 1 ]
 }
