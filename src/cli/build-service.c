@@ -6,7 +6,7 @@
 #include "cli/build-arguments.h"
 #include "cli/build-view.h"
 #include "cli/interrupt.h"
-#include "engine/observe.h"
+#include "engine/service-name.h"
 #include "runtime/runtime.h"
 
 #include <fcntl.h>

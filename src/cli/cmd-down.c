@@ -4,7 +4,7 @@
 #include "cli/progress.h"
 #include "net/net.h"
 
-#include "engine/observe.h"
+#include "engine/service-name.h"
 
 #include <stdio.h>
 

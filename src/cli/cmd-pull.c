@@ -3,7 +3,7 @@
 #include "cli/progress.h"
 #include "cli/provide.h"
 
-#include "engine/observe.h"
+#include "engine/service-name.h"
 
 #include <stdio.h>
 

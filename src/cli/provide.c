@@ -3,7 +3,7 @@
 
 #include "base/parse.h"
 #include "cli/build-service.h"
-#include "engine/observe.h"
+#include "engine/service-name.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -5,7 +5,7 @@
  * thing that a start asks of a disk's file system, and a container changes three times until it
  * runs. The file is made whole and renamed, changes are appended, and when they have grown long it
  * is made anew. A writer that is killed leaves a line without an end, which is none. */
-#include "engine/state-json.h"
+#include "engine/container-file.h"
 
 #include "base/fs.h"
 #include "base/log.h"

@@ -2,17 +2,11 @@
 #include "engine/observe.h"
 
 #include "base/map.h"
+#include "engine/service-name.h"
 #include "engine/service-spec.h"
 #include "volume/volume.h"
 
 #include <net/if.h>
-
-char *service_image_name(const struct project *project, const struct service *service)
-{
-	if (!str_empty(service->image))
-		return xstrdup(service->image);
-	return xasprintf("%s-%s", project->name, service->name);
-}
 
 static const struct project_network *find_by_name(const struct project *project, const char *name)
 {

@@ -9,8 +9,5 @@
 int observe(const struct engine_paths *paths, struct net *net, struct image_store *images,
 	    const struct project *project, const char *project_name, struct observed *ret,
 	    struct err *err);
-/* The reference that a service's container uses: image:, or <project>-<service> for one that is
- * only built. Owned. */
-char *service_image_name(const struct project *project, const struct service *service);
 
 #endif

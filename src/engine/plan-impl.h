@@ -1,4 +1,4 @@
-/* The planner's working memory, for plan.c, plan-up.c, plan-stop.c and reason.c only.
+/* The planner's working memory, for plan*.c and reason.c only.
  *
  * Every service that the project names or a container remembers is one entry, known by its index;
  * names are hashed once. `order` lists all entries, dependencies first. Steps are known by index
@@ -79,11 +79,21 @@ static inline struct plan_entry *plan__entry(struct planner *p, uint32_t index)
 {
 	return &p->entries.v[index];
 }
-struct plan_entry *plan__find(struct planner *p, const char *name); /* NULL */
 
-/* ERR_CONFLICT when two selected services publish the same port of the host. */
-int plan__check_ports(struct planner *p, struct err *err);
-int plan__check_addresses(struct planner *p, struct err *err);
+/* --- plan-graph.c --- */
+
+/* Fills entries, by_name and the edges from project and observed; _done takes them back. */
+void plan__graph_make(struct planner *p);
+void plan__graph_done(struct planner *p);
+struct plan_entry *plan__find(struct planner *p, const char *name); /* NULL */
+bool plan__is_orphan(const struct planner *p, const struct plan_entry *e);
+/* Marks named services (all when none are named) and, with `deps`, what they depend on. ERR_INPUT
+ * for a name that neither the project nor (with `containers`) a container knows. */
+int plan__select(struct planner *p, bool deps, bool containers, struct err *err);
+/* Fills order. With `strict` a cycle is an error that names its path, else it is cut somewhere. */
+int plan__sort(struct planner *p, bool strict, struct err *err);
+
+/* --- plan-step.c --- */
 
 /* Adds a step; strings are copied, reason too. */
 uint32_t plan__step(struct planner *p, enum step_kind kind, const char *reason);
@@ -91,16 +101,17 @@ uint32_t plan__step(struct planner *p, enum step_kind kind, const char *reason);
 uint32_t plan__container_step(struct planner *p, enum step_kind kind, const struct container *c,
 			      const char *reason);
 void plan__after(struct planner *p, uint32_t step, uint32_t on, enum step_when when);
-
-/* Marks named services (all when none are named) and, with `deps`, what they depend on. ERR_INPUT
- * for a name that neither the project nor (with `containers`) a container knows. */
-int plan__select(struct planner *p, bool deps, bool containers, struct err *err);
-/* Fills order. With `strict` a cycle is an error that names its path, else it is cut somewhere. */
-int plan__sort(struct planner *p, bool strict, struct err *err);
-
 /* One STOP for each of the entry's containers that is up, after those of its dependents. */
 uint32_t plan__stop(struct planner *p, struct plan_entry *e, const struct container *c,
 		    const char *reason);
+/* START steps wait for the dependencies' starts, each in its condition's sense. */
+void plan__wait_for_dependencies(struct planner *p, struct plan_entry *e, uint32_t step);
+
+/* --- the parts of a goal --- */
+
+/* plan-ports.c. ERR_CONFLICT when two selected services publish the same port of the host. */
+int plan__check_ports(struct planner *p, struct err *err);
+int plan__check_addresses(struct planner *p, struct err *err);
 
 /* plan-networks.c. The check comes before fates are decided: it fills `remade`; the steps after the
  * early removals. Creations wait for what their service uses. */
@@ -115,10 +126,6 @@ int plan__stop_all(struct planner *p, struct err *err);
 int plan__restart(struct planner *p, struct err *err);
 int plan__down(struct planner *p, struct err *err);
 int plan__rm(struct planner *p, struct err *err);
-
-/* START steps wait for the dependencies' starts, each in its condition's sense. */
-void plan__wait_for_dependencies(struct planner *p, struct plan_entry *e, uint32_t step);
-bool plan__is_orphan(const struct planner *p, const struct plan_entry *e);
 
 /* What differs between two configs (service_config); either may be NULL (then nothing is compared).
  * Owned texts, NULL when nothing of the kind differs: `fixed` recreates, `live` updates. */

@@ -2,8 +2,8 @@
  * since one's recreation can decide another's; then the steps are made in an order that could be
  * run as it stands: what has to go before a network is remade, networks, volumes, creations, stops
  * (dependents first), starts (dependencies first). */
-#include "engine/observe.h"
 #include "engine/plan-impl.h"
+#include "engine/service-name.h"
 
 /* --- checks --- */
 

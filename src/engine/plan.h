@@ -141,11 +141,6 @@ struct plan {
 void plan_done(struct plan *plan);
 #define cleanup_plan cleanup(plan_done)
 
-/* "<project>-<service>-<number>", or container_name: (then replicas after the first get
- * "-<number>"). Owned. */
-char *service_container_name(const struct project *project, const struct service *service,
-			     uint32_t number);
-
 /* What of a service the plan compares: its canonical object and what its networks, volumes, secrets
  * and configs stand for. Kept in the container's record. New reference. */
 json_t *service_config(const struct project *project, const struct service *service);

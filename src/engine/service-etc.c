@@ -1,5 +1,6 @@
 /* /etc/hosts, /etc/hostname and /etc/resolv.conf of a container, as they are at a start. */
 #include "base/fs.h"
+#include "engine/service-reference.h"
 #include "engine/service-spec.h"
 #include "engine/supervisor.h"
 

@@ -29,6 +29,8 @@ int service__namespaces(struct making *m, struct err *err);
 /* service-live.c: what an update can change. */
 int service__live(struct making *m, struct err *err);
 
+/* --- service-making.c --- */
+
 /* A warning that names the service. */
 void service__warn(const struct making *m, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/parse.h"
 #include "engine/service-impl.h"
+#include "engine/service-reference.h"
 #include "volume/volume.h"
 
 #include <fcntl.h>

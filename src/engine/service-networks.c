@@ -2,6 +2,7 @@
 #include "base/fs.h"
 #include "base/parse.h"
 #include "engine/service-impl.h"
+#include "engine/service-reference.h"
 
 #include <limits.h>
 #include <netinet/in.h>

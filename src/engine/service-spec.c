@@ -2,63 +2,8 @@
 #include "engine/service-spec.h"
 
 #include "base/hash.h"
-#include "engine/observe.h"
 #include "engine/service-impl.h"
-
-#include <stdarg.h>
-
-void service__warn(const struct making *m, const char *format, ...)
-{
-	va_list ap;
-	if (!m->x->warnings)
-		return;
-	va_start(ap, format);
-	cleanup_free char *text = xvasprintf(format, ap);
-	va_end(ap);
-	strv_addf(m->x->warnings, "service '%s': %s", m->service->name, text);
-}
-
-int service__bad(const struct making *m, const struct place *place, struct err *err,
-		 const char *format, ...)
-{
-	va_list ap;
-	va_start(ap, format);
-	cleanup_free char *text = xvasprintf(format, ap);
-	va_end(ap);
-	if (!place || !place->file)
-		place = &m->service->place;
-	if (!place->file)
-		return err_input(err, "service '%s': %s", m->service->name, text);
-	return err_input(err, "%s:%d: service '%s': %s", place->file, place->line, m->service->name,
-			 text);
-}
-
-int service__check_line(const struct making *m, const char *key, const char *value, struct err *err)
-{
-	if (!value || str_utf8(value, strlen(value), true))
-		return 0;
-	return service__bad(m, NULL, err, "%s has control characters in it", key);
-}
-
-int service_reference(const struct engine_paths *paths, const char *project, const char *reference,
-		      struct container **ret, struct err *err)
-{
-	const char *container = str_after(reference, "container:");
-	if (container)
-		return state_find(paths, NULL, container, ret, err);
-	const char *name = str_after(reference, "service:");
-	cleanup_containers struct containers list = { 0 };
-	int r = state_containers(paths, project, &list, err);
-	if (r < 0)
-		return r;
-	vec_each(c, &list.items) {
-		if (str_eq((*c)->service, name ? name : reference) && !(*c)->oneoff) {
-			*ret = ptr_take(*c);
-			return 0;
-		}
-	}
-	return err_not_found(err, "service '%s' has no container", name ? name : reference);
-}
+#include "engine/service-name.h"
 
 static char *container_name(const struct making *m)
 {

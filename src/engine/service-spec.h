@@ -19,12 +19,6 @@ struct service_context {
 	struct strv *warnings;	     /* what was asked for and is not done is added; may be NULL */
 };
 
-/* Finds a running or stopped container that another one refers to: "service:NAME" (its lowest
- * number), "container:NAME" (by name or id, of any project), of "network_mode", "pid", "ipc".
- * ERR_NOT_FOUND. The result is the caller's to free. */
-int service_reference(const struct engine_paths *paths, const char *project, const char *reference,
-		      struct container **ret, struct err *err);
-
 /* Fills both: the record (state CREATED) and the spec. Bind sources must exist (or are created when
  * create_host_path): ERR_NOT_FOUND names file, line and path. Secrets and configs are read now.
  * Volumes named in the mounts are made by their own steps; anonymous ones are created here,

@@ -1,9 +1,9 @@
 /* Slots: what stays when the container in it is replaced, and the id ranges they lease. */
-#include "engine/state.h"
+#include "engine/slot.h"
 
 #include "base/fs.h"
 #include "base/parse.h"
-#include "engine/state-json.h"
+#include "engine/record.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -16,6 +16,29 @@ enum {
 	IDMAP_INDEXES = 0x7000 - IDMAP_FIRST,
 	SLOT_RECORD_MAX = 1 << 20,
 };
+
+static const struct record_field idmap_fields[] = {
+	RECORD_U32(struct spec_idmap, base),
+	RECORD_U32(struct spec_idmap, count),
+};
+static const struct record idmap_record = RECORD(struct spec_idmap, idmap_fields);
+
+static const struct record_field anonymous_volume_fields[] = {
+	RECORD_STR(struct anonymous_volume, target),
+	RECORD_STR(struct anonymous_volume, volume),
+};
+static const struct record anonymous_volume_record =
+	RECORD(struct anonymous_volume, anonymous_volume_fields);
+
+static const struct record_field slot_fields[] = {
+	RECORD_STR(struct slot, project),
+	RECORD_STR(struct slot, name),
+	RECORD_STR(struct slot, service),
+	RECORD_U32(struct slot, number),
+	RECORD_GROUP(struct slot, idmap, &idmap_record),
+	RECORD_LIST(struct slot, volumes, &anonymous_volume_record),
+};
+const struct record state__slot_record = RECORD(struct slot, slot_fields);
 
 void slot_done(struct slot *slot)
 {

@@ -1,126 +1,22 @@
-/* The records on disk: where they are, reading them tolerantly, writing them whole. */
+/* The records on disk: reading them tolerantly, writing them whole. */
 #include "engine/state.h"
 
 #include "base/fs.h"
 #include "base/hash.h"
 #include "base/proc.h"
 #include "compose/compose.h"
-#include "engine/state-json.h"
+#include "engine/container-file.h"
+#include "engine/record.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 
 enum {
-	NAME_MAX_LEN = 200,	 /* leaves room for suffixes below NAME_MAX */
 	PROJECT_MAX = 256 << 20, /* thousands of services */
 	ID_PREFIX_MIN = 4,	 /* shorter prefixes are taken for names only */
 	DIR_MODE = 0700,
 	RECORD_MODE = 0600, /* environments hold passwords */
 };
-
-static const char *const state_names[] = {
-#define X(name, text) [CONTAINER_##name] = (text),
-	CONTAINER_STATES(X)
-#undef X
-};
-
-const char *container_state_name(enum container_state state)
-{
-	return state_names[state];
-}
-
-const char *const container_states_shown[] = { "created",  "running", "paused", "restarting",
-					       "removing", "exited",  "dead",	NULL };
-
-const char *container_state_shown(enum container_state state)
-{
-	switch (state) {
-	case CONTAINER_STARTING: return "created";
-	case CONTAINER_STOPPING: return "running";
-	default: return container_state_name(state);
-	}
-}
-
-const char *container_health_name(enum container_health health)
-{
-	static const char *const names[] = {
-		[HEALTH_NONE] = "",
-		[HEALTH_STARTING] = "starting",
-		[HEALTH_HEALTHY] = "healthy",
-		[HEALTH_UNHEALTHY] = "unhealthy",
-	};
-	_Static_assert(ARRAY_SIZE(names) == HEALTH_MAX_, "a health without a name");
-	return names[health];
-}
-
-bool container_is_up(enum container_state state)
-{
-	switch (state) {
-	case CONTAINER_STARTING:
-	case CONTAINER_RUNNING:
-	case CONTAINER_PAUSED:
-	case CONTAINER_STOPPING: return true;
-	default: return false;
-	}
-}
-
-int state_name_check(const char *what, const char *name, struct err *err)
-{
-	static const char first[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-	static const char rest[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-	size_t len = name ? strlen(name) : 0;
-	if (len > 0 && len <= NAME_MAX_LEN && strspn(name, rest) == len && strspn(name, first) > 0)
-		return 0;
-	return err_input(err,
-			 "invalid %s name '%.*s': use letters, digits, '_', '.' and '-', and "
-			 "begin with a letter or digit",
-			 what, NAME_MAX_LEN, name ? name : "");
-}
-
-static char *project_path(const struct engine_paths *paths, const char *project, const char *below)
-{
-	return xasprintf("%s/projects/%s%s%s", paths->root, project, *below ? "/" : "", below);
-}
-
-char *state_container_dir(const struct engine_paths *paths, const char *project, const char *id)
-{
-	return xasprintf("%s/projects/%s/containers/%s", paths->root, project, id);
-}
-
-char *state_slot_dir(const struct engine_paths *paths, const char *project, const char *slot)
-{
-	return xasprintf("%s/projects/%s/slots/%s", paths->root, project, slot);
-}
-
-char *state_slots_dir(const struct engine_paths *paths, const char *project)
-{
-	return project_path(paths, project, "slots");
-}
-
-char *state_mountpoints_dir(const struct engine_paths *paths)
-{
-	return xasprintf("%s/mountpoints", paths->root);
-}
-
-void container_free(struct container *c)
-{
-	if (!c)
-		return;
-	record_done(&state__container_record, c);
-	record_done(&state__state_record, c);
-	free(c);
-}
-
-void containers_done(struct containers *list)
-{
-	vec_each(c, &list->items)
-		container_free(*c);
-	vec_done(&list->items);
-	strv_done(&list->broken_ids);
-	strv_done(&list->broken);
-}
 
 /* --- reading --- */
 
@@ -195,7 +91,7 @@ static int load_containers(const struct engine_paths *paths, const char *project
 	int r = state_name_check("project", project, err);
 	if (r < 0)
 		return r;
-	cleanup_free char *dir = project_path(paths, project, "containers");
+	cleanup_free char *dir = state__project_path(paths, project, "containers");
 	r = fs_list(AT_FDCWD, dir, &ids, err);
 	if (r == -ENOENT) {
 		err_done(err);
@@ -318,7 +214,7 @@ int state_project_load(const struct engine_paths *paths, const char *project, st
 	int r = state_name_check("project", project, err);
 	if (r < 0)
 		return r;
-	cleanup_free char *path = project_path(paths, project, "project.json");
+	cleanup_free char *path = state__project_path(paths, project, "project.json");
 	r = json_read(AT_FDCWD, path, PROJECT_MAX, &j, err);
 	if (r == -ENOENT) {
 		err_done(err);
@@ -353,8 +249,8 @@ int state_project_save(const struct engine_paths *paths, const struct project *p
 	int r = state_name_check("project", project->name, err);
 	if (r < 0)
 		return r;
-	cleanup_free char *dir = project_path(paths, project->name, "");
-	cleanup_free char *path = project_path(paths, project->name, "project.json");
+	cleanup_free char *dir = state__project_path(paths, project->name, "");
+	cleanup_free char *path = state__project_path(paths, project->name, "project.json");
 	cleanup_json json_t *j = project_to_json(project);
 	r = fs_mkdirs(AT_FDCWD, dir, DIR_MODE, err);
 	return r < 0 ? r : json_write(AT_FDCWD, path, j, RECORD_MODE, FS_SYNC, err);
@@ -426,7 +322,7 @@ int state_sweep(const struct engine_paths *paths, const char *project, struct er
 	int r = state_name_check("project", project, err);
 	if (r < 0)
 		return r;
-	cleanup_free char *dir = project_path(paths, project, "containers");
+	cleanup_free char *dir = state__project_path(paths, project, "containers");
 	r = fs_list(AT_FDCWD, dir, &ids, err);
 	if (r == -ENOENT) {
 		err_done(err);
@@ -447,7 +343,7 @@ int state_project_remove(const struct engine_paths *paths, const char *project, 
 	int r = state_name_check("project", project, err);
 	if (r < 0)
 		return r;
-	cleanup_free char *dir = project_path(paths, project, "");
+	cleanup_free char *dir = state__project_path(paths, project, "");
 	cleanup_free char *slots_dir = state_slots_dir(paths, project);
 	r = fs_list(AT_FDCWD, slots_dir, &slots, err);
 	if (r == -ENOENT) {

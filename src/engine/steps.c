@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "engine/executor.h"
 #include "engine/log.h"
+#include "engine/service-name.h"
 #include "engine/service-spec.h"
 #include "runtime/runtime.h"
 #include "volume/volume.h"

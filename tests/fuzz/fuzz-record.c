@@ -1,7 +1,8 @@
 /* Records and goals from JSON, as they come from disk and over the control socket: what can be read
  * is written again the same, what cannot is an error, and nothing is left over. */
+#include "engine/container-file.h"
 #include "engine/plan.h"
-#include "engine/state-json.h"
+#include "engine/record.h"
 
 #include <assert.h>
 

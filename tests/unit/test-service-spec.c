@@ -3,8 +3,9 @@
 #include "test.h"
 
 #include "base/fs.h"
+#include "engine/container-file.h"
+#include "engine/record.h"
 #include "engine/service-spec.h"
-#include "engine/state-json.h"
 #include "runtime/caps.h"
 #include "volume/volume.h"
 

@@ -2,7 +2,9 @@
 #include "test.h"
 
 #include "base/fs.h"
-#include "engine/state-json.h"
+#include "engine/container-file.h"
+#include "engine/record.h"
+#include "engine/state.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

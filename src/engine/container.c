@@ -1,28 +1,55 @@
-/* The records as JSON, by table. */
-#include "engine/state-json.h"
+/* A container's record: its words, its tables, its end. */
+#include "engine/container.h"
 
-static const struct record_field idmap_fields[] = {
-	RECORD_U32(struct spec_idmap, base),
-	RECORD_U32(struct spec_idmap, count),
-};
-static const struct record idmap_record = RECORD(struct spec_idmap, idmap_fields);
+#include "engine/record.h"
 
-static const struct record_field anonymous_volume_fields[] = {
-	RECORD_STR(struct anonymous_volume, target),
-	RECORD_STR(struct anonymous_volume, volume),
-};
-static const struct record anonymous_volume_record =
-	RECORD(struct anonymous_volume, anonymous_volume_fields);
+#include <stdlib.h>
 
-static const struct record_field slot_fields[] = {
-	RECORD_STR(struct slot, project),
-	RECORD_STR(struct slot, name),
-	RECORD_STR(struct slot, service),
-	RECORD_U32(struct slot, number),
-	RECORD_GROUP(struct slot, idmap, &idmap_record),
-	RECORD_LIST(struct slot, volumes, &anonymous_volume_record),
+static const char *const state_names[] = {
+#define X(name, text) [CONTAINER_##name] = (text),
+	CONTAINER_STATES(X)
+#undef X
 };
-const struct record state__slot_record = RECORD(struct slot, slot_fields);
+
+const char *container_state_name(enum container_state state)
+{
+	return state_names[state];
+}
+
+const char *const container_states_shown[] = { "created",  "running", "paused", "restarting",
+					       "removing", "exited",  "dead",	NULL };
+
+const char *container_state_shown(enum container_state state)
+{
+	switch (state) {
+	case CONTAINER_STARTING: return "created";
+	case CONTAINER_STOPPING: return "running";
+	default: return container_state_name(state);
+	}
+}
+
+const char *container_health_name(enum container_health health)
+{
+	static const char *const names[] = {
+		[HEALTH_NONE] = "",
+		[HEALTH_STARTING] = "starting",
+		[HEALTH_HEALTHY] = "healthy",
+		[HEALTH_UNHEALTHY] = "unhealthy",
+	};
+	_Static_assert(ARRAY_SIZE(names) == HEALTH_MAX_, "a health without a name");
+	return names[health];
+}
+
+bool container_is_up(enum container_state state)
+{
+	switch (state) {
+	case CONTAINER_STARTING:
+	case CONTAINER_RUNNING:
+	case CONTAINER_PAUSED:
+	case CONTAINER_STOPPING: return true;
+	default: return false;
+	}
+}
 
 static const struct record_field health_config_fields[] = {
 	RECORD_BOOL(struct health_config, enabled),
@@ -201,4 +228,22 @@ int state__state_from_json(const json_t *j, const char *what, struct container *
 			r = record_load(&address_record, address, what, &n->address, err);
 	}
 	return r;
+}
+
+void container_free(struct container *c)
+{
+	if (!c)
+		return;
+	record_done(&state__container_record, c);
+	record_done(&state__state_record, c);
+	free(c);
+}
+
+void containers_done(struct containers *list)
+{
+	vec_each(c, &list->items)
+		container_free(*c);
+	vec_done(&list->items);
+	strv_done(&list->broken_ids);
+	strv_done(&list->broken);
 }

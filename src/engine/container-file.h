@@ -1,20 +1,10 @@
-/* The tables of this room's records (state-json.c) and a container's file (container-file.c), for
- * the files that read and write them. */
-#ifndef STAVE_ENGINE_STATE_JSON_H
-#define STAVE_ENGINE_STATE_JSON_H
+/* A container's one file, container.jsonl, as lines. */
+#ifndef STAVE_ENGINE_CONTAINER_FILE_H
+#define STAVE_ENGINE_CONTAINER_FILE_H
 
-#include "engine/record.h"
-#include "engine/state.h"
-
-extern const struct record state__slot_record;
-extern const struct record state__container_record; /* what was created */
-extern const struct record state__state_record;	    /* how it is, without the addresses */
-
-/* How it is, with the addresses of the networks that c is on. */
-json_t *state__state_to_json(const struct container *c); /* new reference */
-int state__state_from_json(const json_t *j, const char *what, struct container *c, struct err *err);
-
-/* --- container.jsonl --- */
+#include "base/err.h"
+#include "base/json.h"
+#include "base/str.h"
 
 #define CONTAINER_FILE "container.jsonl"
 
