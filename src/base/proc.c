@@ -60,6 +60,19 @@ bool proc_alive(pid_t pid, uint64_t start_time)
 	return pid > 0 && start_time && proc_start_time(pid) == start_time;
 }
 
+uint64_t proc_cpu_time(pid_t pid)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/schedstat", (int)pid);
+	cleanup_str struct str text = STR_INIT;
+	cleanup_err struct err err = ERR_INIT; /* it has ended */
+	uint64_t ns = 0;
+	if (fs_read(AT_FDCWD, path, 256, &text, &err) < 0)
+		return 0;
+	cleanup_strv struct strv words = strv_split(str_text(&text), ' ');
+	(void)parse_u64(words.v[0], 0, UINT64_MAX, &ns);
+	return ns;
+}
+
 pid_t proc_parent(pid_t pid)
 {
 	uint64_t value;

@@ -16,6 +16,8 @@ uint64_t proc_start_time(pid_t pid);
 bool proc_alive(pid_t pid, uint64_t start_time);
 /* The PPid of a process, -1 when it is gone. */
 pid_t proc_parent(pid_t pid);
+/* How long its first thread has run on a processor, in nanoseconds. 0: unknown. */
+uint64_t proc_cpu_time(pid_t pid);
 /* Kills a process and everything it started that is still its descendant: each is stopped before
  * its children are listed, so that the list is whole. What left the family (double fork) stays. */
 void proc_kill_family(pid_t first);

@@ -1,8 +1,6 @@
 #include "engine/life.h"
 
-#include "base/fs.h"
 #include "base/log.h"
-#include "base/parse.h"
 #include "base/proc.h"
 #include "engine/restart.h"
 #include "engine/supervisor.h"
@@ -85,6 +83,7 @@ static int act_started(struct life *life, struct err *err)
 	c->health_failing = 0;
 	c->health_state = c->health.enabled ? HEALTH_STARTING : HEALTH_NONE;
 	health_start(life);
+	replica_began(life, false);
 	return 0;
 }
 
@@ -171,20 +170,6 @@ static nsec_t grace(const struct life *life)
 	return life->stop_timeout >= 0 ? life->stop_timeout : life->c->stop_grace;
 }
 
-/* How long the first process has run on a processor, so far. 0: unknown. */
-static uint64_t time_on_cpu(pid_t pid)
-{
-	cleanup_free char *path = xasprintf("/proc/%d/schedstat", (int)pid);
-	cleanup_str struct str text = STR_INIT;
-	cleanup_err struct err err = ERR_INIT; /* it has ended: then nothing matters here */
-	uint64_t ns = 0;
-	if (fs_read(AT_FDCWD, path, 256, &text, &err) < 0)
-		return 0;
-	cleanup_strv struct strv words = strv_split(str_text(&text), ' ');
-	(void)parse_u64(words.v[0], 0, UINT64_MAX, &ns);
-	return ns;
-}
-
 /* The program does not handle the signal. A young one may be about to: as long as it is busy with
  * its beginning, look again; one that rests will not come to it. */
 static void stop_later(struct timer *t, void *data)
@@ -197,7 +182,7 @@ static void stop_later(struct timer *t, void *data)
 		arm(life, grace(life), grace_over);
 		return;
 	}
-	uint64_t busy = time_on_cpu(life->c->pid);
+	uint64_t busy = proc_cpu_time(life->c->pid);
 	if (busy != life->busy && now_mono() - life->started < HANDLERS_BY_MS * NSEC_PER_MSEC) {
 		life->busy = busy;
 		arm(life, SETTLE_MS * NSEC_PER_MSEC, stop_later);
@@ -211,22 +196,29 @@ static void stop_later(struct timer *t, void *data)
 	grace_over(NULL, life);
 }
 
-static int act_stop(struct life *life, struct err *err)
+static void tell_to_stop(struct life *life)
 {
-	struct container *c = life->c;
-	int signo = stop_signal(c);
-	(void)err;
-	c->wanted = false;
-	c->restart_at = 0;
-	health_stop(life);
+	int signo = stop_signal(life->c);
 	if (life->pidfd >= 0)
 		(void)proc_pidfd_signal(life->pidfd, signo); /* gone: its end is under way */
 	event_container(life, "kill");
 	life->busy = 0;
-	if (signo == SIGKILL || runtime_signal_works(c->pid, signo))
+	if (signo == SIGKILL || runtime_signal_works(life->c->pid, signo))
 		arm(life, grace(life), grace_over);
 	else
 		arm(life, SETTLE_MS * NSEC_PER_MSEC, stop_later);
+}
+
+static int act_stop(struct life *life, struct err *err)
+{
+	struct container *c = life->c;
+	(void)err;
+	c->wanted = false;
+	c->restart_at = 0;
+	health_stop(life);
+	disarm(life);
+	if (stop_signal(c) == SIGKILL || !replica_leaves(life, grace(life), tell_to_stop))
+		tell_to_stop(life);
 	return 0;
 }
 
@@ -623,7 +615,7 @@ void life_free(struct life *life)
 	stdio_close(life);
 	life_forget_spec(life);
 	timer_close(life->timer);
-	watch_close(life->pidfd_watch);
+	replica_ended(life);
 	watch_close(life->status_watch);
 	fd_close(life->pidfd);
 	fd_close(life->status_fd);
@@ -687,6 +679,8 @@ bool life_adopt(struct life *life)
 		return true;
 	}
 	cleanup_err struct err err = ERR_INIT;
+	if (c->state != CONTAINER_STARTING)
+		replica_began(life, true);
 	if (c->state == CONTAINER_STARTING)
 		(void)life_event(life, LIFE_STARTED, &err); /* cannot fail */
 	else if (c->state == CONTAINER_RUNNING)

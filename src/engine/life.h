@@ -62,7 +62,12 @@ struct life {
 	bool foreign; /* the process is not the keeper's child (its keeper was killed): its end
 			 shows on the pidfd */
 	struct watch *pidfd_watch;
-	int status_fd; /* while STARTING */
+	bool over;	    /* the pidfd has said so; what remains comes from the keeper */
+	bool deaf;	    /* among other replicas: does not listen yet */
+	struct timer *look; /* while deaf, or leaving */
+	nsec_t look_every, leaves_by;
+	void (*left)(struct life *life); /* replica_leaves() */
+	int status_fd;			 /* while STARTING */
 	struct watch *status_watch;
 	struct err start_error; /* why the set-up failed, until the process is gone */
 	struct timer *timer;	/* grace period or backoff */

@@ -10,11 +10,15 @@
 
 enum answer { ANSWER_NO, ANSWER_ELSE, ANSWER_WELL };
 
-static enum answer answers(const struct container *c)
+static enum answer answers(const struct life *life)
 {
+	const struct container *c = life->c;
+	if (life->over)
+		return ANSWER_NO;
 	switch (c->state) {
 	case CONTAINER_RUNNING:
-		return c->health_state == HEALTH_NONE || c->health_state == HEALTH_HEALTHY
+		return !life->deaf && (c->health_state == HEALTH_NONE ||
+				       c->health_state == HEALTH_HEALTHY)
 			       ? ANSWER_WELL
 			       : ANSWER_ELSE;
 	case CONTAINER_STARTING:
@@ -103,7 +107,7 @@ static void publish_names(struct supervisor *s)
 	}
 	map_each(e, &s->lives) {
 		struct life *life = e->value;
-		enum answer answer = answers(life->c);
+		enum answer answer = answers(life);
 		if (answer == ANSWER_NO)
 			continue;
 		vec_each(n, &life->c->networks)
@@ -183,9 +187,10 @@ static struct owner *owner_get(struct map *owners, const struct container *c)
 	return owner;
 }
 
-static void owner_add_target(struct owner *owner, const struct container *c)
+static void owner_add_target(struct owner *owner, const struct life *life)
 {
-	enum answer answer = answers(c);
+	const struct container *c = life->c;
+	enum answer answer = answers(life);
 	if (answer == ANSWER_NO || c->networks.n == 0)
 		return;
 	const struct net_address *address = &c->networks.v[berth_default_network(c)].address;
@@ -255,7 +260,7 @@ static void publish_ports(struct supervisor *s)
 		const struct container *c = ((struct life *)e->value)->c;
 		bool is = container_is_up(c->state) || c->state == CONTAINER_BACKOFF;
 		if (is && c->ports.n > 0)
-			owner_add_target(owner_get(&owners, c), c);
+			owner_add_target(owner_get(&owners, c), e->value);
 	}
 	struct strv gone = { 0 };
 	map_each(e, &s->published) {
@@ -280,8 +285,8 @@ static void publish_ports(struct supervisor *s)
 void publish_now(struct supervisor *s)
 {
 	s->publish_due = false;
+	publish_ports(s); /* first: connections to one that has died fail until then */
 	publish_names(s);
-	publish_ports(s);
 }
 
 static void publish_deferred(void *data)
@@ -296,6 +301,17 @@ void publish_later(struct supervisor *s)
 	if (!s->publish_due)
 		loop_defer(s->loop, publish_deferred, s);
 	s->publish_due = true;
+}
+
+bool publish_others_answer(const struct life *life)
+{
+	map_each(e, &life->s->lives) {
+		const struct life *other = e->value;
+		if (other != life && !other->c->oneoff &&
+		    str_eq(other->c->service, life->c->service) && answers(other) == ANSWER_WELL)
+			return true;
+	}
+	return false;
 }
 
 int publish_check(struct supervisor *s, const struct container *c, struct err *err)

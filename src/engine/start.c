@@ -120,8 +120,7 @@ int start_begin(struct life *life, struct err *err)
 void start_ended(struct life *life)
 {
 	struct supervisor *s = life->s;
-	watch_close(life->pidfd_watch);
-	life->pidfd_watch = NULL;
+	replica_ended(life);
 	watch_close(life->status_watch);
 	life->status_watch = NULL;
 	life->status_fd = fd_close(life->status_fd);

@@ -202,8 +202,21 @@ void stdio_console_back(struct life *life);
 
 void publish_later(struct supervisor *s); /* at the end of this round, once for all changes */
 void publish_now(struct supervisor *s);
+/* Whether replicas of the same service are there that answer, and well. */
+bool publish_others_answer(const struct life *life);
 /* Ports of a service that are about to be published are free. */
 int publish_check(struct supervisor *s, const struct container *c, struct err *err);
+
+/* --- replica.c: one of several behind the same ports --- */
+
+/* Its program runs (adopted: it did already): it is given connections as soon as it listens, when
+ * it has no health check to say so. */
+void replica_began(struct life *life, bool adopted);
+/* Takes it out of the map before it is told to end, and calls `then` when it has accepted what it
+ * was given before, or some time of its grace is over. False: there is nobody else who answers, or
+ * this was begun before; then there is nothing to wait for. */
+bool replica_leaves(struct life *life, nsec_t grace, void (*then)(struct life *life));
+void replica_ended(struct life *life);
 
 /* --- health.c --- */
 

@@ -152,6 +152,17 @@ int net_ports_remove(struct net *net, const char *owner, struct err *err);
 int net_ports_load(struct net *net, const char *owner, struct net_ports *ret, struct err *err);
 void net_ports_done(struct net_ports *ports);
 
+/* The listening TCP sockets in a network namespace, and how many connections stand in front of each
+ * that it has not accepted. Costs some 50 microseconds. */
+struct net_listener {
+	uint16_t port;
+	unsigned waiting;
+};
+struct net_listeners {
+	VEC(struct net_listener) list;
+};
+int net_listeners(struct net *net, int netns, struct net_listeners *ret, struct err *err);
+
 /* Removes interfaces, rules, port records and leases whose key begins with "<project>/" and is not
  * in `keep` (a sweep after crashes). */
 int net_sweep(struct net *net, const char *project, const struct strv *keep, struct err *err);

@@ -130,6 +130,27 @@ static void port_elements(const struct net_port *p, int family, const struct sid
 	}
 }
 
+/* Those that share a TCP port with others, for the chain `refusal`: each target once, whatever
+ * leads to it. */
+static void ring_elements(const struct net_ports *ports, const struct net_port *p,
+			  const struct sides *sides, struct elements *ret)
+{
+	uint16_t port = htons(p->target);
+	if (p->protocol != IPPROTO_TCP || sides->list.n < 2)
+		return;
+	for (__typeof__(p) q = ports->ports.v; q < p; q++)
+		if (q->protocol == IPPROTO_TCP && q->target == p->target)
+			return;
+	vec_each(side, &sides->list) {
+		uint8_t bytes[16];
+		struct element e = { .set = side->family == AF_INET ? "inring4" : "inring6" };
+		address__store(side, bytes);
+		key_add(&e, bytes, side->family == AF_INET ? 4 : 16);
+		key_add(&e, &port, 2);
+		vec_push(&ret->list, e);
+	}
+}
+
 /* A datagram to a port that nobody answers gets an ICMP answer, as from a closed port; the
  * reservation would swallow it. */
 static void refused_element(const struct net_port *p, struct elements *ret)
@@ -149,6 +170,8 @@ static void elements_of(const struct net_ports *ports, struct elements *ret)
 	vec_each(p, &ports->ports) {
 		port_elements(p, AF_INET, &four, ret);
 		port_elements(p, AF_INET6, &six, ret);
+		ring_elements(ports, p, &four, ret);
+		ring_elements(ports, p, &six, ret);
 		if (four.list.n + six.list.n == 0)
 			refused_element(p, ret);
 	}
@@ -213,12 +236,34 @@ static int replace_quickly(struct net *net, const struct elements *old, const st
 	return err_sys(err, -r, "set the port rules");
 }
 
+/* A change of targets alone reaches the kernel before the record: after a crash in between, the
+ * port leads to one target or to several, whatever the record says. */
+static void elements_of_either(const struct net_ports *ports, struct elements *ret)
+{
+	struct net_ports other = { 0 };
+	elements_of(ports, ret);
+	if (ports->targets.n == 0)
+		return;
+	vec_each(p, &ports->ports)
+		vec_push(&other.ports, *p);
+	vec_push(&other.targets, ports->targets.v[0]);
+	if (ports->targets.n == 1)
+		vec_push(&other.targets, ports->targets.v[0]);
+	elements_of(&other, ret);
+	net_ports_done(&other);
+}
+
 static int replace(struct net *net, const struct port_owner *o, const struct net_ports *new,
 		   struct err *err)
 {
 	struct elements from = { 0 }, to = { 0 };
-	elements_of(&o->applied, &from);
-	elements_of(&o->before, &from);
+	if (o->known) {
+		elements_of(&o->applied, &from);
+		elements_of(&o->before, &from);
+	} else {
+		elements_of_either(&o->applied, &from);
+		elements_of_either(&o->before, &from);
+	}
 	elements_of(new, &to);
 	int r = rules__ready(net, err);
 	if (r == 0 && from.list.n + to.list.n > 0) {
@@ -536,6 +581,28 @@ static bool equal(const struct net_ports *a, const struct net_ports *b)
 	return json_equal(x, y);
 }
 
+static bool equal_ports(const struct net_ports *a, const struct net_ports *b)
+{
+	bool same = a->ports.n == b->ports.n;
+	for (size_t i = 0; same && i < a->ports.n; i++)
+		same = same_port(&a->ports.v[i], &b->ports.v[i]) &&
+		       a->ports.v[i].target == b->ports.v[i].target;
+	return same;
+}
+
+static int apply(struct net *net, struct port_owner *o, const struct net_ports *ports,
+		 struct err *err)
+{
+	/* A replica that has died gets connections until the kernel knows: the record can wait. */
+	bool urgent = o->known && o->applied.targets.n > 1 && equal_ports(&o->applied, ports);
+	int r = urgent ? replace(net, o, ports, err) : save(net, ports, &o->applied, err);
+	if (r == 0)
+		r = urgent ? save(net, ports, &o->applied, err) : replace(net, o, ports, err);
+	if (r == 0)
+		conntrack__forget(net, ports);
+	return r;
+}
+
 int net_ports_set(struct net *net, struct net_ports *ports, struct err *err)
 {
 	cleanup_free char *file = net__key_file(ports->owner);
@@ -549,14 +616,10 @@ int net_ports_set(struct net *net, struct net_ports *ports, struct err *err)
 		r = hold_all(net, o, ports, &fresh, err);
 	if (r < 0)
 		return r;
-	if (!(o->known && equal(&o->applied, ports))) {
-		r = save(net, ports, &o->applied, err);
-		if (r == 0)
-			r = replace(net, o, ports, err);
-		if (r == 0)
-			conntrack__forget(net, ports);
-	}
+	if (!(o->known && equal(&o->applied, ports)))
+		r = apply(net, o, ports, err);
 	if (r < 0) {
+		o->known = false;
 		for (; fresh; fresh--)
 			hold__done(&o->holds.v[--o->holds.n]);
 		return r;

@@ -40,6 +40,7 @@ struct connection {
 	struct watch *watch[2];
 	struct half half[2]; /* half[i]: from fd[i] to fd[1 - i] */
 	struct timer *timer; /* until the replica has answered */
+	size_t refusals;     /* replicas that did not want it */
 	bool connected;
 };
 
@@ -107,6 +108,8 @@ static void want(struct connection *c)
 	}
 }
 
+static bool dial_another(struct connection *c);
+
 static void on_traffic(struct watch *w, int fd, uint32_t events, void *data)
 {
 	struct connection *c = data;
@@ -118,7 +121,8 @@ static void on_traffic(struct watch *w, int fd, uint32_t events, void *data)
 			return;
 		}
 		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error) {
-			connection_free(c);
+			if (!dial_another(c))
+				connection_free(c);
 			return;
 		}
 		c->connected = true;
@@ -161,6 +165,23 @@ static int dial(const struct sockaddr_storage *to)
 		return FD_NONE;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	return fd_take(fd);
+}
+
+/* One that has died, or does not listen yet, refuses; the others are asked before the client hears
+ * of it. */
+static bool dial_another(struct connection *c)
+{
+	struct proxy *p = c->proxy;
+	watch_close(c->watch[1]);
+	c->watch[1] = NULL;
+	c->fd[1] = fd_close(c->fd[1]);
+	if (++c->refusals >= p->targets.n)
+		return false;
+	c->fd[1] = dial(&p->targets.v[p->turn++ % p->targets.n]);
+	if (c->fd[1] < 0)
+		return false;
+	c->watch[1] = loop_watch(p->loop, c->fd[1], EPOLLOUT, on_traffic, c);
+	return true;
 }
 
 /* Takes `client`. */

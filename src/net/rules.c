@@ -8,7 +8,7 @@
 #include <errno.h>
 
 /* Names this text's version: a table of another version is made again. */
-static const char version_chain[] = "version_1";
+static const char version_chain[] = "version_2";
 
 /* %s is the table. Each connection is looked at once, when it is new; all lookups hash, so that the
  * cost is the same for one port and for a thousand.
@@ -20,6 +20,10 @@ static const char version_chain[] = "version_1";
  * of routing it, unlike 127.0.0.1 (route_localnet).
  * guard: route_localnet on a bridge (for replies to 127.0.0.1) must not let containers reach the
  * host's loopback.
+ * refusal: a replica that has just died, or does not listen yet, refuses connections until the map
+ * knows it. While there are others, the client does not hear of the first refusal (it is not
+ * `assured`: never was a connection) and asks again, as after a lost packet; it is then dealt out
+ * anew. The second one within some seconds is passed on.
  * postrouting: what came from 127.0.0.1, or goes back to the network it came from (hairpin),
  * must return through us; the rest of what containers send out is masqueraded. The hairpin is known
  * by its source: for frames that br_netfilter shows us here the kernel names no input interface.
@@ -48,6 +52,12 @@ static const char skeleton[] =
 	" : ip daddr . th dport; }\n"
 	"	map atring6 { typeof numgen inc mod %2$d . ip6 daddr . meta l4proto . th dport"
 	" : ip6 daddr . th dport; }\n"
+	"	set inring4 { type ipv4_addr . inet_service; }\n"
+	"	set inring6 { type ipv6_addr . inet_service; }\n"
+	"	set again4 { type ipv4_addr . inet_service . inet_service;"
+	" flags dynamic,timeout; timeout 5s; size 65536; }\n"
+	"	set again6 { type ipv6_addr . inet_service . inet_service;"
+	" flags dynamic,timeout; timeout 5s; size 65536; }\n"
 	"	chain %3$s { }\n"
 	"	chain publish {\n"
 	"		dnat ip to ip daddr . meta l4proto . th dport map @at4\n"
@@ -65,6 +75,17 @@ static const char skeleton[] =
 	"		type filter hook prerouting priority -300; policy accept;\n"
 	"		iifname @bridges ip daddr 127.0.0.0/8 drop\n"
 	"		iifname @bridges ip saddr 127.0.0.0/8 drop\n"
+	"	}\n"
+	"	chain refusal {\n"
+	"		type filter hook prerouting priority -150; policy accept;\n"
+	"		tcp flags & (syn | rst | ack) == rst | ack iifname @bridges"
+	" ct direction reply ct status & (dnat | assured) == dnat jump refused_once\n"
+	"	}\n"
+	"	chain refused_once {\n"
+	"		ip saddr . tcp sport @inring4 ip daddr . tcp dport . tcp sport != @again4"
+	" add @again4 { ip daddr . tcp dport . tcp sport } drop\n"
+	"		ip6 saddr . tcp sport @inring6 ip6 daddr . tcp dport . tcp sport != @again6"
+	" add @again6 { ip6 daddr . tcp dport . tcp sport } drop\n"
 	"	}\n"
 	"	chain prerouting {\n"
 	"		type nat hook prerouting priority -100; policy accept;\n"
