@@ -9,7 +9,7 @@
  * descriptors: nothing of it is left when it, or the supervisor, is killed. */
 #include "base/log.h"
 #include "base/proc.h"
-#include "engine/executor.h"
+#include "engine/supervisor.h"
 #include "net/dns.h"
 #include "runtime/runtime.h"
 
@@ -174,15 +174,14 @@ static void begin(struct ahead *a, const char *project)
 	a->socket = ends[0];
 }
 
-void ahead_begin(struct job *job)
+void ahead_begin(struct supervisor *s, const struct plan *plan)
 {
-	struct supervisor *s = job->s;
 	if (s->ahead || sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		return;
 	struct ahead *a = new0(struct ahead);
 	a->socket = FD_NONE;
 	s->ahead = a;
-	vec_each(step, &job->plan.steps) {
+	vec_each(step, &plan->steps) {
 		struct life *life =
 			step->kind == STEP_START ? supervisor_life_by_slot(s, step->slot) : NULL;
 		if (life)

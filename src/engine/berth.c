@@ -142,28 +142,11 @@ static int make_namespaces(struct berth *berth, const struct spec *spec, bool ne
 
 /* --- networks and names --- */
 
-/* The one whose gateway is the default route: one that has a way out before one that has none, the
- * highest gw_priority, then the first by name. */
-size_t berth_default_network(const struct container *c)
-{
-	size_t best = 0;
-	for (size_t i = 1; i < c->networks.n; i++) {
-		const struct container_network *a = &c->networks.v[i], *b = &c->networks.v[best];
-		int order = (int)b->internal - (int)a->internal;
-		if (order == 0)
-			order = (a->gw_priority > b->gw_priority) -
-				(a->gw_priority < b->gw_priority);
-		if (order > 0 || (order == 0 && strcmp(a->network, b->network) < 0))
-			best = i;
-	}
-	return best;
-}
-
 static int attach_all(struct berth *berth, struct container *c, struct err *err)
 {
 	vec_each(n, &c->networks)
 		n->internal = net_network_internal(berth->s->net, n->network);
-	size_t gateway = berth_default_network(c);
+	size_t gateway = container_default_network(c);
 	for (size_t i = 0; i < c->networks.n; i++) {
 		struct container_network *n = &c->networks.v[i];
 		const struct net_attach attach = {

@@ -51,6 +51,28 @@ bool container_is_up(enum container_state state)
 	}
 }
 
+bool container_runs(const struct container *c)
+{
+	return container_is_up(c->state) && c->pid > 0;
+}
+
+/* The one whose gateway is the default route: one that has a way out before one that has none, the
+ * highest gw_priority, then the first by name. */
+size_t container_default_network(const struct container *c)
+{
+	size_t best = 0;
+	for (size_t i = 1; i < c->networks.n; i++) {
+		const struct container_network *a = &c->networks.v[i], *b = &c->networks.v[best];
+		int order = (int)b->internal - (int)a->internal;
+		if (order == 0)
+			order = (a->gw_priority > b->gw_priority) -
+				(a->gw_priority < b->gw_priority);
+		if (order > 0 || (order == 0 && strcmp(a->network, b->network) < 0))
+			best = i;
+	}
+	return best;
+}
+
 static const struct record_field health_config_fields[] = {
 	RECORD_BOOL(struct health_config, enabled),
 	RECORD_STRV(struct health_config, test),

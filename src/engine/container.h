@@ -145,6 +145,9 @@ struct container {
 };
 void container_free(struct container *c);
 DEFINE_CLEANUP(struct container, container_free)
+bool container_runs(const struct container *c); /* has a process */
+/* Index of the network whose gateway is the default route; the container has at least one. */
+size_t container_default_network(const struct container *c);
 
 struct containers {
 	VEC(struct container *) items; /* sorted by service, number, name; owned */

@@ -39,7 +39,7 @@ static void container_event(struct life *life, const char *action, bool with_cod
 		.attributes = attributes,
 	};
 	cleanup_json json_t *j = event_json(&event);
-	control_broadcast(life->s, j);
+	life->s->tell->event(life->s, j, false);
 }
 
 void event_container(struct life *life, const char *action)
@@ -61,8 +61,5 @@ void event_warning(struct supervisor *s, const char *format, ...)
 	debug("warning: %s", text);
 	const struct event event = { .kind = "warning", .text = text };
 	cleanup_json json_t *j = event_json(&event);
-	control_broadcast(s, j);
-	struct conn *conn = job_conn(s);
-	if (conn)
-		conn_event(conn, j);
+	s->tell->event(s, j, true);
 }

@@ -5,54 +5,9 @@
 
 #include "base/log.h"
 #include "compose/compose.h"
+#include "engine/conn.h"
 
-static void job_advance(struct job *job);
 static void begin_next(struct supervisor *s);
-
-/* --- telling --- */
-
-void job__fail(struct job *job, struct err *err)
-{
-	if (job->err.no == 0)
-		(void)err_move(&job->err, err);
-	else
-		err_done(err);
-}
-
-void job__event(struct job *job, const struct step *step, const char *action, const char *text,
-		const char *reason)
-{
-	static const char *const nouns[STEP_MAX_] = {
-		[STEP_NETWORK_CREATE] = "Network", [STEP_NETWORK_REMOVE] = "Network",
-		[STEP_VOLUME_CREATE] = "Volume",   [STEP_VOLUME_REMOVE] = "Volume",
-		[STEP_CREATE] = "Container",	   [STEP_START] = "Container",
-		[STEP_STOP] = "Container",	   [STEP_REMOVE] = "Container",
-		[STEP_UPDATE] = "Container",	   [STEP_PROJECT_REMOVE] = "Project",
-	};
-	if (!job->conn || str_empty(text))
-		return;
-	cleanup_free char *subject =
-		xasprintf("%s %s", nouns[step->kind], step->name ? step->name : "");
-	const struct event event = {
-		.kind = "step",
-		.action = action,
-		.subject = subject,
-		.text = text,
-		.reason = reason,
-		.service = step->service,
-		.container = step->container,
-	};
-	cleanup_json json_t *j = event_json(&event);
-	conn_event(job->conn, j);
-}
-
-void job__warn(struct job *job, const char *text)
-{
-	const struct event event = { .kind = "warning", .text = text };
-	cleanup_json json_t *j = event_json(&event);
-	if (job->conn)
-		conn_event(job->conn, j);
-}
 
 struct conn *job_conn(const struct supervisor *s)
 {
@@ -60,31 +15,6 @@ struct conn *job_conn(const struct supervisor *s)
 }
 
 /* --- making and ending --- */
-
-static void image_free(void *value)
-{
-	image_done(value);
-	free(value);
-}
-
-static void job_free(struct job *job)
-{
-	json_decref(job->body);
-	goal_done(&job->goal);
-	for (int i = 0; i < 3; i++)
-		fd_close(job->stdio[i]);
-	project_free(job->own_project);
-	map_done(&job->found);
-	image_store_free(job->images);
-	plan_done(&job->plan);
-	free(job->steps);
-	free(job->dependents);
-	vec_done(&job->ready);
-	timer_close(job->timeout);
-	timer_close(job->settle);
-	err_done(&job->err);
-	free(job);
-}
 
 static json_t *run_answer(const struct job *job, int *ret_fd)
 {
@@ -113,7 +43,7 @@ static void job_end(struct job *job)
 		conn_result(job->conn, job->err.no ? &job->err : NULL, extra, fd);
 	}
 	vec_remove(&s->jobs, 0);
-	job_free(job);
+	job__free(job);
 	if (s->jobs.n == 0)
 		supervisor_forget_project(s);
 	begin_next(s);
@@ -311,7 +241,7 @@ static bool may_run(struct job *job, const struct step *step)
 			job__fail(job, &err);
 			job->cancelled = true;
 		} else {
-			ahead_begin(job);
+			ahead_begin(job->s, &job->plan);
 		}
 	}
 	return true;
@@ -374,7 +304,7 @@ static void job_advance(struct job *job)
 		return;
 	job->advancing = true;
 	if (!run_ready(job))
-		job__advance_later(job->s);
+		job__advance_later(job);
 	if (job->cancelled) {
 		for (uint32_t i = 0; i < job->plan.steps.n; i++) {
 			skip(job, i);
@@ -399,13 +329,9 @@ static void advance_deferred(void *data)
 		job_advance(s->jobs.v[0]);
 }
 
-void job__advance_later(struct supervisor *s)
+void job_container_changed(struct life *life)
 {
-	loop_defer(s->loop, advance_deferred, s);
-}
-
-void job_container_changed(struct supervisor *s, struct life *life)
-{
+	struct supervisor *s = life->s;
 	struct job *job = s->jobs.n > 0 ? s->jobs.v[0] : NULL;
 	if (!job || !job->began)
 		return;
@@ -420,11 +346,12 @@ void job_container_changed(struct supervisor *s, struct life *life)
 		else if (run->state == STEP_DONE)
 			check_dependents(job, i);
 	}
-	job__advance_later(s);
+	job__advance_later(job);
 }
 
-void job_forget_life(struct supervisor *s, const struct life *life)
+void job_forget_life(struct life *life)
 {
+	struct supervisor *s = life->s;
 	struct job *job = s->jobs.n > 0 ? s->jobs.v[0] : NULL;
 	if (!job || !job->steps)
 		return;
@@ -493,23 +420,13 @@ static void hurry(struct supervisor *s, const struct goal *goal)
 
 void job_new(struct supervisor *s, struct job_request *request)
 {
-	struct job *job = new0(struct job);
 	cleanup_err struct err err = ERR_INIT;
-	job->s = s;
-	job->conn = request->conn;
-	job->body = request->body;
-	job->run = request->run;
-	job->found = MAP_INIT_FREE(image_free);
-	for (int i = 0; i < 3; i++)
-		job->stdio[i] = request->stdio[i];
-	json_t *goal = json_object_get(job->body, "goal");
-	int r = json_is_object(goal) ? goal_from_json(goal, &job->goal, &err)
-				     : err_input(&err, "a request without a goal");
-	if (r < 0) {
-		conn_result(job->conn, &err, NULL, FD_NONE);
-		job_free(job);
+	struct job *job = job__make(s, request, &err);
+	if (!job) {
+		conn_result(request->conn, &err, NULL, FD_NONE);
 		return;
 	}
+	job->advance = advance_deferred;
 	struct job *at_work = s->jobs.n > 0 ? s->jobs.v[0] : NULL;
 	vec_push(&s->jobs, job);
 	if (at_work && overrules(job->goal.kind) && job->goal.has_timeout)
@@ -520,7 +437,7 @@ void job_new(struct supervisor *s, struct job_request *request)
 			      "cancelled: '%s' was asked for meanwhile", goal_name(job->goal.kind));
 		job__fail(at_work, &why);
 		at_work->cancelled = true;
-		job__advance_later(s);
+		job__advance_later(at_work);
 	} else if (at_work) {
 		cleanup_free char *text =
 			xasprintf("'%s' is at work on this project: waiting for it to end",
@@ -541,14 +458,14 @@ void job_cancel(struct supervisor *s, struct conn *conn, bool conn_gone)
 		if (conn_gone)
 			job->conn = NULL;
 		if (job->began) {
-			job__advance_later(s);
+			job__advance_later(job);
 		} else if (i > 0) {
 			cleanup_err struct err err = ERR_INIT;
 			(void)err_new(&err, ERR_CANCELLED, ECANCELED, "cancelled");
 			if (job->conn)
 				conn_result(job->conn, &err, NULL, FD_NONE);
 			vec_remove(&s->jobs, i);
-			job_free(job);
+			job__free(job);
 		}
 	}
 }

@@ -1,5 +1,5 @@
-/* One goal at work: the plan, how far each step is, who asked. For executor.c, steps.c and wait.c
- * only. */
+/* One goal at work: the plan, how far each step is, who asked. For executor.c
+ * and the files below it only. */
 #ifndef STAVE_ENGINE_EXECUTOR_H
 #define STAVE_ENGINE_EXECUTOR_H
 
@@ -47,6 +47,7 @@ struct job {
 	struct timer *timeout, *settle; /* of `up --wait` */
 	struct err err;			/* the first failure */
 	struct life *oneoff;
+	void (*advance)(void *supervisor); /* looks at what is ready */
 };
 
 /* --- steps.c: what each kind of step does --- */
@@ -74,11 +75,14 @@ void undo_half_made(struct job *job);
 int wait__begin(struct job *job);
 void wait__check(struct job *job); /* a container has changed */
 
-/* --- executor.c --- */
+/* --- job.c --- */
 
+/* Takes the request's body and stdio, also when it fails (ERR_INPUT, NULL). */
+struct job *job__make(struct supervisor *s, struct job_request *request, struct err *err);
+void job__free(struct job *job);
 void job__fail(struct job *job, struct err *err); /* takes err's content; the first one is kept */
 void job__warn(struct job *job, const char *text);
-void job__advance_later(struct supervisor *s); /* at the end of this round */
+void job__advance_later(struct job *job); /* at the end of this round */
 void job__event(struct job *job, const struct step *step, const char *action, const char *text,
 		const char *reason);
 

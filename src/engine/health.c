@@ -79,7 +79,7 @@ static void judge(struct life *life, bool healthy)
 		xasprintf("health_status: %s", container_health_name(c->health_state));
 	event_container(life, action);
 	publish_later(life->s);
-	job_container_changed(life->s, life);
+	life->s->tell->changed(life);
 }
 
 static void read_output(struct health *h)

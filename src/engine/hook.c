@@ -106,7 +106,7 @@ static void hooks_over(struct hooks *h)
 			event_warning(life->s, "container '%s': %s", life->c->name, err.msg);
 	}
 	hooks_free(h);
-	job_container_changed(life->s, life);
+	life->s->tell->changed(life);
 }
 
 /* The last line that it wrote, without what a terminal would act on. */

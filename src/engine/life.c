@@ -446,14 +446,10 @@ static void told(struct life *life, enum container_state from)
 	bool was = container_is_up(from) || from == CONTAINER_BACKOFF;
 	bool is = container_is_up(c->state) || c->state == CONTAINER_BACKOFF;
 	publish_later(life->s);
-	job_container_changed(life->s, life);
+	life->s->tell->changed(life);
 	if (!was || is)
 		return;
-	if (c->auto_remove)
-		supervisor_remove_over(
-			life->s); /* those who wait for it hear of its end when it is gone */
-	else
-		control_container_ended(life->s, life);
+	life->s->tell->over(life);
 	supervisor_idle_check(life->s);
 }
 
@@ -626,11 +622,6 @@ void life_free(struct life *life)
 	err_done(&life->hook_error);
 	container_free(life->c);
 	free(life);
-}
-
-bool life_runs(const struct life *life)
-{
-	return container_is_up(life->c->state) && life->c->pid > 0;
 }
 
 /* Whether the set-up was still at work when the supervisor died: its first process is stave's

@@ -104,8 +104,9 @@ int life_signal(struct life *life, int signo, struct err *err);
 /* Takes over a running container after a supervisor's death. False: it does not run (any more). */
 bool life_adopt(struct life *life);
 
-bool life_runs(const struct life *life); /* has a process */
-/* "demo-web-1" with its kind, for events. */
-const char *life_name(const struct life *life);
+static inline bool life_runs(const struct life *life) /* has a process */
+{
+	return container_runs(life->c);
+}
 
 #endif

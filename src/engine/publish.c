@@ -193,7 +193,7 @@ static void owner_add_target(struct owner *owner, const struct life *life)
 	enum answer answer = answers(life);
 	if (answer == ANSWER_NO || c->networks.n == 0)
 		return;
-	const struct net_address *address = &c->networks.v[berth_default_network(c)].address;
+	const struct net_address *address = &c->networks.v[container_default_network(c)].address;
 	struct net_target target = { 0 };
 	memcpy(target.ipv4, address->ipv4, sizeof(target.ipv4));
 	memcpy(target.ipv6, address->ipv6, sizeof(target.ipv6));

@@ -2,7 +2,6 @@
 #include "base/fs.h"
 #include "engine/service-reference.h"
 #include "engine/service-spec.h"
-#include "engine/supervisor.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -49,7 +48,7 @@ static bool gateway_of(const struct project *project, const struct container_net
 static const struct container_network *default_network(const struct container *c)
 {
 	const struct container_network *n =
-		c->networks.n ? &c->networks.v[berth_default_network(c)] : NULL;
+		c->networks.n ? &c->networks.v[container_default_network(c)] : NULL;
 	return n && n->address.ipv4[0] ? n : NULL;
 }
 

@@ -41,13 +41,12 @@ static void status_ready(struct watch *w, int fd, uint32_t events, void *data)
 	struct life *life = data;
 	(void)w;
 	(void)events;
-	cleanup_err struct err err = ERR_INIT;
 	int r = runtime_start_result(fd, &life->start_error);
 	watch_close(life->status_watch);
 	life->status_watch = NULL;
 	life->status_fd = fd_close(life->status_fd);
 	if (r == 0) {
-		(void)life_event(life, LIFE_STARTED, &err); /* cannot fail */
+		life->s->tell->started(life);
 		return;
 	}
 	debug("%s: %s", life->c->name, life->start_error.msg);

@@ -385,6 +385,27 @@ static int leave_slot(struct life *life, struct err *err)
 	return slot_remove(&s->paths, s->name, life->c->slot, err);
 }
 
+static void free_life(void *data)
+{
+	life_free(data);
+}
+
+/* Forgets a removed container: freed at the end of the round. */
+static void forget(struct supervisor *s, struct life *life)
+{
+	life->gone = true;
+	(void)map_take(&s->lives, life->c->id);
+	if (!supervisor_life_by_slot(s, life->c->slot)) {
+		struct berth *berth = map_take(&s->berths, life->c->slot);
+		if (berth)
+			berth_free(berth);
+	}
+	s->tell->removed(life);
+	loop_defer(s->loop, free_life, life);
+	publish_later(s);
+	supervisor_idle_check(s);
+}
+
 int steps__destroy(struct life *life, bool keep_slot, bool volumes, struct err *err)
 {
 	struct supervisor *s = life->s;
@@ -398,7 +419,7 @@ int steps__destroy(struct life *life, bool keep_slot, bool volumes, struct err *
 	if (r < 0)
 		return err_wrap(err, "remove container '%s'", life->c->name);
 	event_container(life, "destroy");
-	supervisor_remove(s, life);
+	forget(s, life);
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 #include "base/build-id.h"
 #include "base/fs.h"
 #include "base/log.h"
-#include "engine/protocol.h"
+#include "engine/conn.h"
 #include "engine/supervisor.h"
 
 #include <fcntl.h>
@@ -14,62 +14,6 @@ enum {
 	CONNS_MAX = 256,
 	BACKLOG = 64,
 };
-
-struct conn {
-	struct supervisor *s;
-	struct channel channel;
-	struct watch *watch;
-	bool greeted;
-	int busy;	  /* the request that is being answered, 0: none */
-	char *wait_id;	  /* WAIT: for this container */
-	struct strv held; /* ids of containers that are paused as long as this client is there */
-	char *console;	  /* id of the container whose terminal this client has */
-	bool closing;
-};
-
-static void conn_close(struct conn *conn);
-
-/* --- sending --- */
-
-static void conn_flush(struct conn *conn)
-{
-	if (conn->closing)
-		return;
-	int r = channel_send(&conn->channel);
-	if (r < 0)
-		conn_close(conn);
-	else
-		watch_events(conn->watch, r > 0 ? EPOLLIN : EPOLLIN | EPOLLOUT);
-}
-
-static void conn_put(struct conn *conn, enum frame_type type, const json_t *body, int fd)
-{
-	if (conn->closing)
-		return;
-	if (channel_put(&conn->channel, type, body, fd) < 0)
-		conn_close(conn); /* it does not read what it asked for */
-	else
-		conn_flush(conn);
-}
-
-void conn_event(struct conn *conn, const json_t *event)
-{
-	conn_put(conn, FRAME_EVENT, event, FD_NONE);
-}
-
-void conn_result(struct conn *conn, const struct err *err, json_t *extra, int fd)
-{
-	cleanup_json json_t *body = err ? result_error(err) : json_object();
-	if (extra)
-		(void)json_object_update(body, extra);
-	if (conn->busy == FRAME_RUN && !err && extra && fd >= 0) {
-		free(conn->console);
-		conn->console = xstrdup(json_str(extra, "id", NULL));
-	}
-	json_decref(extra);
-	conn->busy = 0;
-	conn_put(conn, FRAME_RESULT, body, fd);
-}
 
 void control_broadcast(struct supervisor *s, const json_t *event)
 {
@@ -302,64 +246,15 @@ static int dispatch(struct conn *conn, struct frame *frame, struct err *err)
 
 /* --- connections --- */
 
-static void conn_free(void *data)
-{
-	struct conn *conn = data;
-	channel_done(&conn->channel);
-	free(conn->wait_id);
-	free(conn->console);
-	strv_done(&conn->held);
-	free(conn);
-}
-
-static void conn_close(struct conn *conn)
+static void closed(struct conn *conn)
 {
 	struct supervisor *s = conn->s;
-	if (conn->closing)
-		return;
-	conn->closing = true;
-	for (size_t i = 0; i < s->conns.n; i++) {
-		if (s->conns.v[i] == conn) {
-			vec_remove(&s->conns, i);
-			break;
-		}
-	}
-	watch_close(conn->watch);
 	job_cancel(s, conn, true);
 	let_go(conn);
 	struct life *life = conn->console ? supervisor_life(s, conn->console) : NULL;
 	if (life)
 		stdio_console_back(life);
-	loop_defer(s->loop, conn_free, conn);
 	supervisor_idle_check(s);
-}
-
-static void conn_ready(struct watch *w, int fd, uint32_t events, void *data)
-{
-	struct conn *conn = data;
-	(void)w;
-	(void)fd;
-	if (events & EPOLLOUT)
-		conn_flush(conn);
-	if (conn->closing || !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
-		return;
-	int got = channel_receive(&conn->channel);
-	if (got == -EAGAIN)
-		return;
-	for (int r = 1; r > 0 && !conn->closing;) {
-		cleanup_frame struct frame frame = { 0 };
-		cleanup_err struct err err = ERR_INIT;
-		r = channel_take(&conn->channel, &frame, &err);
-		if (r > 0)
-			r = dispatch(conn, &frame, &err) < 0 ? -1 : 1;
-		if (r < 0 && !conn->closing) {
-			conn->busy = 0;
-			conn_result(conn, &err, NULL, FD_NONE);
-			got = 0;
-		}
-	}
-	if (got <= 0)
-		conn_close(conn);
 }
 
 /* Root, or whom the supervisor belongs to. */
@@ -379,11 +274,8 @@ static void listener_ready(struct watch *w, int listener, uint32_t events, void 
 	cleanup_fd int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0 || s->conns.n >= CONNS_MAX || !may_ask(fd))
 		return;
-	struct conn *conn = new0(struct conn);
-	conn->s = s;
-	channel_init(&conn->channel, fd_take(fd));
-	conn->watch = loop_watch(s->loop, conn->channel.fd, EPOLLIN, conn_ready, conn);
-	vec_push(&s->conns, conn);
+	static const struct conn_calls calls = { .dispatch = dispatch, .closed = closed };
+	conn_new(s, fd_take(fd), &calls);
 }
 
 int control_open(struct supervisor *s, struct err *err)

@@ -22,22 +22,28 @@ struct early_exit {
 };
 static VEC(struct early_exit) early_exits;
 
-static struct life *life_by_pid(const struct supervisor *s, pid_t pid)
+static bool link_name(char name[KEEPER_NAME_MAX], const char *owner, const char *what)
 {
-	map_each(e, &s->lives) {
-		struct life *life = e->value;
-		if (life->c->pid == pid && container_is_up(life->c->state))
-			return life;
-	}
-	return NULL;
+	int n = snprintf(name, KEEPER_NAME_MAX, "%s/%s", owner, what ? what : "");
+	return n > 0 && n < KEEPER_NAME_MAX;
 }
 
-static void child_exited(struct supervisor *s, pid_t pid, int status)
+static void link_send(struct supervisor *s, enum keeper_message_type type, const char *name,
+		      pid_t pid, int fd)
 {
-	struct life *life = life_by_pid(s, pid);
-	if (life)
-		life_exited(life, status);
-	link_ack(s, pid); /* an unknown one: of a start that a crash cut off */
+	struct keeper_message m;
+	if (s->keeper < 0 || !keeper_message_init(&m, type, name))
+		return;
+	m.pid = pid;
+	/* A keeper that is gone shows on the watch; then everything is handed over anyway. */
+	(void)keeper_send(s->keeper, &m, fd);
+}
+
+/* Whoever it was, the keeper need not remember it any more. */
+static void exited(struct supervisor *s, pid_t pid, int status)
+{
+	s->tell->exited(s, pid, status);
+	link_send(s, KEEPER_ACK, NULL, pid, FD_NONE);
 }
 
 int link_open(struct supervisor *s, struct err *err)
@@ -93,24 +99,13 @@ static int spawn_keeper(struct supervisor *s, int *ret_socket)
 	return 0;
 }
 
-static void hand_over_life(struct supervisor *s, struct life *life)
-{
-	if (life->io)
-		stdio_hold(life);
-	if (life->console >= 0)
-		link_hold(s, life->c->id, "console", life->console);
-}
-
 static void hand_over(struct supervisor *s)
 {
 	fd_close(s->keeper);
 	s->keeper = FD_NONE;
 	if (spawn_keeper(s, &s->keeper) < 0)
 		return;
-	map_each(b, &s->berths)
-		berth_hold(b->value);
-	map_each(l, &s->lives)
-		hand_over_life(s, l->value);
+	s->tell->new_keeper(s);
 	struct keeper_message m;
 	keeper_message_init(&m, KEEPER_GO, NULL);
 	(void)keeper_send(s->keeper, &m, FD_NONE);
@@ -131,7 +126,7 @@ static void keeper_ready(struct watch *w, int fd, uint32_t events, void *data)
 		if (r <= 0)
 			break;
 		if (m.type == KEEPER_EXIT)
-			child_exited(s, m.pid, m.status);
+			exited(s, m.pid, m.status);
 	}
 	watch_close(s->keeper_watch);
 	s->keeper_watch = NULL;
@@ -144,28 +139,11 @@ void link_follow(struct supervisor *s)
 {
 	s->keeper_watch = loop_watch(s->loop, s->keeper, EPOLLIN, keeper_ready, s);
 	vec_each(e, &early_exits)
-		child_exited(s, e->pid, e->status);
+		exited(s, e->pid, e->status);
 	vec_done(&early_exits);
 }
 
 /* --- holding --- */
-
-static bool link_name(char name[KEEPER_NAME_MAX], const char *owner, const char *what)
-{
-	int n = snprintf(name, KEEPER_NAME_MAX, "%s/%s", owner, what ? what : "");
-	return n > 0 && n < KEEPER_NAME_MAX;
-}
-
-static void link_send(struct supervisor *s, enum keeper_message_type type, const char *name,
-		      pid_t pid, int fd)
-{
-	struct keeper_message m;
-	if (s->keeper < 0 || !keeper_message_init(&m, type, name))
-		return;
-	m.pid = pid;
-	/* A keeper that is gone shows on the watch; then everything is handed over anyway. */
-	(void)keeper_send(s->keeper, &m, fd);
-}
 
 void link_hold(struct supervisor *s, const char *owner, const char *what, int fd)
 {
@@ -179,11 +157,6 @@ void link_drop(struct supervisor *s, const char *owner, const char *what)
 	char name[KEEPER_NAME_MAX];
 	if (link_name(name, owner, what))
 		link_send(s, KEEPER_DROP, name, 0, FD_NONE);
-}
-
-void link_ack(struct supervisor *s, pid_t pid)
-{
-	link_send(s, KEEPER_ACK, NULL, pid, FD_NONE);
 }
 
 int link_claim(struct supervisor *s, const char *owner, const char *what)

@@ -6,124 +6,18 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "engine/client.h"
+#include "engine/conn.h"
 #include "engine/executor.h"
 #include "runtime/runtime.h"
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <signal.h>
 #include <sys/stat.h>
 
 enum {
-	LINGER_MS = 1000, /* `up` after `stop`, `run` after `run`: the same supervisor goes on */
 	STATUS_GRACE_MS =
 		200, /* for the keeper to say how a container ended that died between supervisors */
 };
-
-/* --- what there is --- */
-
-struct life *supervisor_life(const struct supervisor *s, const char *id)
-{
-	return map_get(&s->lives, id);
-}
-
-/* The newest in the slot: while one replaces the other there are two. */
-struct life *supervisor_life_by_slot(const struct supervisor *s, const char *slot)
-{
-	struct life *found = NULL;
-	map_each(e, &s->lives) {
-		struct life *life = e->value;
-		if (str_eq(life->c->slot, slot) && !life->gone &&
-		    (!found || life->c->created >= found->c->created))
-			found = life;
-	}
-	return found;
-}
-
-struct life *supervisor_life_by_mode(const struct supervisor *s, const char *mode)
-{
-	const char *service = str_after(mode, "service:");
-	const char *name = str_after(mode, "container:");
-	struct life *found = NULL;
-	map_each(e, &s->lives) {
-		struct life *life = e->value;
-		if (!life_runs(life))
-			continue;
-		bool is = service ? str_eq(life->c->service, service) && !life->c->oneoff
-				  : str_eq(life->c->name, name) || str_eq(life->c->id, name);
-		if (is && (!found || life->c->number < found->c->number))
-			found = life;
-	}
-	return found;
-}
-
-void supervisor_add(struct supervisor *s, struct life *life)
-{
-	map_set(&s->lives, life->c->id, life);
-}
-
-static void free_life(void *data)
-{
-	life_free(data);
-}
-
-void supervisor_remove(struct supervisor *s, struct life *life)
-{
-	life->gone = true;
-	(void)map_take(&s->lives, life->c->id);
-	if (!supervisor_life_by_slot(s, life->c->slot)) {
-		struct berth *berth = map_take(&s->berths, life->c->slot);
-		if (berth)
-			berth_free(berth);
-	}
-	job_forget_life(s, life);
-	loop_defer(s->loop, free_life, life);
-	publish_later(s);
-	supervisor_idle_check(s);
-}
-
-struct project *supervisor_project(struct supervisor *s, struct err *err)
-{
-	if (!s->project && state_project_load(&s->paths, s->name, &s->project, err) < 0)
-		return NULL;
-	return s->project;
-}
-
-void supervisor_forget_project(struct supervisor *s)
-{
-	project_free(s->project);
-	s->project = NULL;
-	(void)malloc_trim(0); /* it was most of what was in use */
-}
-
-int supervisor_sweep(struct supervisor *s, struct err *err)
-{
-	cleanup_strv struct strv keep = { 0 };
-	if (!s->sweep_due)
-		return 0;
-	s->sweep_due = false;
-	map_each(e, &s->lives) {
-		const struct container *c = ((struct life *)e->value)->c;
-		strv_addf(&keep, "%s/%s", s->name, c->slot);
-		strv_addf(&keep, "%s/%s", s->name, c->service);
-	}
-	return net_sweep(s->net, s->name, &keep, err);
-}
-
-static void remember_end(struct supervisor *s, const struct container *c)
-{
-	struct ended *ended = &s->ended[s->ended_count++ % ARRAY_SIZE(s->ended)];
-	snprintf(ended->id, sizeof(ended->id), "%s", c->id);
-	ended->exit_code = c->exit_code;
-}
-
-const struct ended *supervisor_ended(const struct supervisor *s, const char *id)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(s->ended); i++)
-		if (strcmp(s->ended[i].id, id) == 0)
-			return &s->ended[i];
-	return NULL;
-}
 
 static void remove_over(void *data)
 {
@@ -139,58 +33,100 @@ static void remove_over(void *data)
 		cleanup_err struct err err = ERR_INIT;
 		if (steps__destroy(*life, false, true, &err) < 0 || supervisor_sweep(s, &err) < 0)
 			event_warning(s, "%s", err.msg);
-		remember_end(s, (*life)->c);
+		supervisor_remember_end(s, (*life)->c);
 		control_container_ended(s, *life);
 	}
 	vec_done(&over);
 }
 
-void supervisor_remove_over(struct supervisor *s)
+static void remove_over_later(struct supervisor *s)
 {
 	if (!s->removal_due)
 		loop_defer(s->loop, remove_over, s);
 	s->removal_due = true;
 }
 
-/* --- the end --- */
+/* --- what is heard from below --- */
 
-static bool is_idle(const struct supervisor *s)
+static void hear_event(struct supervisor *s, const json_t *event, bool to_job)
 {
-	if (s->jobs.n > 0 || s->conns.n > 0)
-		return false;
-	map_each(e, &s->lives) {
-		const struct life *life = e->value;
-		if (container_is_up(life->c->state) || life->c->state == CONTAINER_BACKOFF)
-			return false;
-	}
-	return true;
+	control_broadcast(s, event);
+	struct conn *conn = to_job ? job_conn(s) : NULL;
+	if (conn)
+		conn_event(conn, event);
 }
+
+static void hear_started(struct life *life)
+{
+	cleanup_err struct err err = ERR_INIT;
+	(void)life_event(life, LIFE_STARTED, &err); /* cannot fail */
+}
+
+static void hear_over(struct life *life)
+{
+	if (life->c->auto_remove)
+		remove_over_later(life->s); /* those who wait hear of its end when it is gone */
+	else
+		control_container_ended(life->s, life);
+}
+
+static struct life *life_by_pid(const struct supervisor *s, pid_t pid)
+{
+	map_each(e, &s->lives) {
+		struct life *life = e->value;
+		if (life->c->pid == pid && container_is_up(life->c->state))
+			return life;
+	}
+	return NULL;
+}
+
+/* None is known: it is of a start that a crash cut off. */
+static void child_exited(struct supervisor *s, pid_t pid, int status)
+{
+	struct life *life = life_by_pid(s, pid);
+	if (life)
+		life_exited(life, status);
+}
+
+static void hold_life(struct supervisor *s, struct life *life)
+{
+	if (life->io)
+		stdio_hold(life);
+	if (life->console >= 0)
+		link_hold(s, life->c->id, "console", life->console);
+}
+
+static void hold_all(struct supervisor *s)
+{
+	map_each(b, &s->berths)
+		berth_hold(b->value);
+	map_each(l, &s->lives)
+		hold_life(s, l->value);
+}
+
+static const struct supervisor_tell tell = {
+	.event = hear_event,
+	.started = hear_started,
+	.changed = job_container_changed,
+	.over = hear_over,
+	.removed = job_forget_life,
+	.exited = child_exited,
+	.new_keeper = hold_all,
+};
+
+/* --- the end --- */
 
 static void leave(struct timer *t, void *data)
 {
 	struct supervisor *s = data;
 	(void)t;
-	if (!is_idle(s))
+	if (!supervisor_is_idle(s))
 		return;
 	control_close(s);
 	map_each(e, &s->berths)
 		berth_close(e->value);
 	publish_now(s);
 	loop_stop(s->loop, SUPERVISOR_DONE);
-}
-
-void supervisor_idle_check(struct supervisor *s)
-{
-	if (!is_idle(s))
-		return;
-	/* Nothing is there to come back to: a `down` is not to leave a process behind for a second.
-	 */
-	timer_again(s->linger, s->lives.live > 0 ? LINGER_MS * NSEC_PER_MSEC : 0);
-}
-
-void supervisor_upgrade(struct supervisor *s)
-{
-	loop_stop(s->loop, SUPERVISOR_UPGRADE);
 }
 
 /* --- the beginning --- */
@@ -266,15 +202,6 @@ static void adopt(struct supervisor *s)
 		(void)loop_timer(s->loop, STATUS_GRACE_MS * NSEC_PER_MSEC, 0, grace_is_over, s);
 }
 
-void supervisor_spec(struct supervisor *s, const struct container *c, struct spec *ret)
-{
-	cleanup_err struct err ignored = ERR_INIT;
-	if (state_spec_load(&s->paths, c, ret, &ignored) == 0)
-		return;
-	*ret = (struct spec){ .project = xstrdup(s->name) };
-	snprintf(ret->id, sizeof(ret->id), "%s", c->id);
-}
-
 /* A record that cannot be read is nobody's: what may still run of it would be looked after by no
  * one. Its files stay until `down`. */
 static void clear_broken(struct supervisor *s, const char *id)
@@ -324,7 +251,7 @@ static int supervisor_open(struct supervisor *s, struct err *err)
 	adopt(s);
 	if (s->lives.live > 0) {
 		remove_unfinished(s);
-		supervisor_remove_over(s);
+		remove_over_later(s);
 		s->sweep_due = true;
 		if (supervisor_sweep(s, err) < 0) {
 			debug("sweep: %s", err->msg);
@@ -368,6 +295,7 @@ int supervisor_main(const struct engine_paths *paths, const char *project, char 
 	if (told)
 		(void)fcntl(KEEPER_FD_READY, F_SETFD, FD_CLOEXEC);
 	s = (struct supervisor){
+		.tell = &tell,
 		.paths = *paths,
 		.name = project,
 		.keeper = KEEPER_FD_SOCKET,
@@ -383,7 +311,7 @@ int supervisor_main(const struct engine_paths *paths, const char *project, char 
 		(void)fs_write_all(KEEPER_FD_READY, READY_OK, strlen(READY_OK));
 		(void)close(KEEPER_FD_READY);
 		/* Until the client that started us has connected, or is gone. */
-		timer_again(s.linger, LINGER_MS * NSEC_PER_MSEC);
+		timer_again(s.linger, SUPERVISOR_LINGER);
 	} else {
 		supervisor_idle_check(&s);
 	}

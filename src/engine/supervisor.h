@@ -13,10 +13,25 @@
 
 struct job;
 struct conn;
+struct supervisor;
+
+/* What the files below say to those above them: nobody below knows who listens. Set by supervisor.c
+ * before anything else. */
+struct supervisor_tell {
+	/* to_job: also to whom the job at work belongs */
+	void (*event)(struct supervisor *s, const json_t *event, bool to_job);
+	void (*started)(struct life *life); /* its set-up is over, its program runs */
+	void (*changed)(struct life *life); /* state, health, or its hooks are through */
+	void (*over)(struct life *life);    /* neither up nor about to be again */
+	void (*removed)(struct life *life); /* freed at the end of the round */
+	void (*exited)(struct supervisor *s, pid_t pid, int status); /* a child of the keeper's */
+	void (*new_keeper)(struct supervisor *s);		     /* to be given everything */
+};
 
 enum { STDIO_CHUNK = 64 << 10 };
 
 struct supervisor {
+	const struct supervisor_tell *tell;
 	struct engine_paths paths; /* borrowed text */
 	const char *name;	   /* the project's */
 	struct loop *loop;
@@ -65,7 +80,10 @@ struct supervisor {
 	bool leaving;
 };
 
-/* --- supervisor.c --- */
+/* --- supervisor-roster.c --- */
+
+/* `up` after `stop`, `run` after `run`: the same supervisor goes on. */
+#define SUPERVISOR_LINGER NSEC_PER_SEC
 
 /* The project as last applied, loaded when it is not in memory. Borrowed until the end of the
  * round. NULL (err filled) when there is none. */
@@ -74,12 +92,12 @@ void supervisor_forget_project(struct supervisor *s);
 /* Takes away interfaces, leases and port records of slots that are no more, all at once; nothing
  * when none has gone. */
 int supervisor_sweep(struct supervisor *s, struct err *err);
-/* Removes, at the end of the round, what was to go when it had ended (`run --rm`). */
-void supervisor_remove_over(struct supervisor *s);
-/* One of those that are gone already; NULL when it is not remembered. */
+/* Those that removed themselves: the last few. NULL: not remembered. */
+void supervisor_remember_end(struct supervisor *s, const struct container *c);
 const struct ended *supervisor_ended(const struct supervisor *s, const char *id);
 /* Something ended: leave soon if nothing is left to look after. */
 void supervisor_idle_check(struct supervisor *s);
+bool supervisor_is_idle(const struct supervisor *s);
 struct life *supervisor_life_by_slot(const struct supervisor *s, const char *slot); /* NULL */
 /* "service:NAME" or "container:NAME": the running container that is meant (the lowest number).
  * NULL. */
@@ -87,8 +105,6 @@ struct life *supervisor_life_by_mode(const struct supervisor *s, const char *mod
 struct life *supervisor_life(const struct supervisor *s, const char *id); /* NULL */
 /* Adds to `lives`; takes it. */
 void supervisor_add(struct supervisor *s, struct life *life);
-/* Forgets a removed container: freed at the end of the round. */
-void supervisor_remove(struct supervisor *s, struct life *life);
 /* What runs; when that cannot be read any more, as much as finds its cgroup. */
 void supervisor_spec(struct supervisor *s, const struct container *c, struct spec *ret);
 void supervisor_upgrade(struct supervisor *s); /* step aside for the newest binary */
@@ -98,13 +114,13 @@ void supervisor_upgrade(struct supervisor *s); /* step aside for the newest bina
 /* Receives everything the keeper holds, up to LIST_END. Exits that come with it are kept for
  * link_exits(). */
 int link_open(struct supervisor *s, struct err *err);
-/* Starts to follow the keeper; first hands on the exits that came with the list. */
+/* Starts to follow the keeper (tell->exited, tell->new_keeper); first hands on the exits that came
+ * with the list. */
 void link_follow(struct supervisor *s);
 void link_hold(struct supervisor *s, const char *owner, const char *what,
 	       int fd); /* "<owner>/<what>" */
 void link_drop(struct supervisor *s, const char *owner,
 	       const char *what); /* what NULL: all of the owner's */
-void link_ack(struct supervisor *s, pid_t pid);
 /* What a former supervisor gave the keeper. Owned; FD_NONE when there is nothing. */
 int link_claim(struct supervisor *s, const char *owner, const char *what);
 /* Closes what nobody claimed, here and in the keeper. */
@@ -118,10 +134,6 @@ void control_close(struct supervisor *s);
 void control_container_ended(struct supervisor *s, struct life *life);
 /* To every client that follows EVENTS. */
 void control_broadcast(struct supervisor *s, const json_t *event);
-void conn_event(struct conn *conn, const json_t *event);
-/* Ends a request: RESULT with err (NULL: success), members of `extra` (taken, may be NULL) and fd
- * beside it. */
-void conn_result(struct conn *conn, const struct err *err, json_t *extra, int fd);
 
 /* --- events.c --- */
 
@@ -166,13 +178,11 @@ void berth_free(void *berth);
 
 /* --- ahead.c: the namespaces of a wave of starts, made beside them --- */
 
-/* What job is about to start; nothing when that is little. */
-void ahead_begin(struct job *job);
+/* What the plan is about to start; nothing when that is little. */
+void ahead_begin(struct supervisor *s, const struct plan *plan);
 /* Gives the berth what was made for it. False: nothing was, or it is mapped otherwise. */
 bool ahead_take(struct supervisor *s, struct berth *berth, const struct spec_idmap *idmap);
 void ahead_end(struct supervisor *s);
-/* Index of the network whose gateway is the default route; the container has at least one. */
-size_t berth_default_network(const struct container *c);
 
 /* --- start.c --- */
 
@@ -228,7 +238,7 @@ void health_stop(struct life *life);  /* no further checks; kills one that runs 
 enum hook_kind { HOOK_POST_START, HOOK_PRE_STOP };
 bool hooks_has(const struct container *c, enum hook_kind kind);
 /* Begins the container's hooks of that kind, one after the other until one fails. 1: they run
- * (life->hooks; when they are through job_container_changed is called, and life->hook_error says
+ * (life->hooks; when they are through tell->changed is called, and life->hook_error says
  * what failed); 0: there are none. */
 int hooks_begin(struct life *life, enum hook_kind kind);
 /* Kills the one that runs: it fails as one that was killed, and no further one begins. */
@@ -249,8 +259,8 @@ void job_new(struct supervisor *s, struct job_request *request);
 void job_cancel(struct supervisor *s, struct conn *conn, bool conn_gone);
 void jobs_go_on(struct supervisor *s); /* ends_unknown is over */
 /* A container's state or health has changed. */
-void job_container_changed(struct supervisor *s, struct life *life);
-void job_forget_life(struct supervisor *s, const struct life *life); /* it is removed */
+void job_container_changed(struct life *life);
+void job_forget_life(struct life *life); /* it is removed */
 /* Takes the events of steps. NULL: no job is at work. */
 struct conn *job_conn(const struct supervisor *s);
 

@@ -57,7 +57,7 @@ void wait__check(struct job *job)
 	if (r < 0)
 		job__fail(job, &err);
 	job->waiting = false;
-	job__advance_later(job->s);
+	job__advance_later(job);
 }
 
 static void wait_again(struct timer *t, void *data)
@@ -77,7 +77,7 @@ static void wait_over(struct timer *t, void *data)
 	(void)err_new(&err, ERR_TIMEOUT, ETIMEDOUT, "not all services are up and healthy in time");
 	job__fail(job, &err);
 	job->cancelled = true;
-	job__advance_later(job->s);
+	job__advance_later(job);
 }
 
 int wait__begin(struct job *job)
