@@ -286,3 +286,26 @@ char *format_size(uint64_t bytes)
 		value /= 1000;
 	return xasprintf("%.3g%s", value, units[unit]);
 }
+
+char *format_base64(const void *data, size_t len)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const unsigned char *in = data;
+	char *out = xcalloc(1, 4 * ((len + 2) / 3) + 1), *to = out;
+
+	for (size_t i = 0; i < len; i += 3) {
+		size_t have = len - i < 3 ? len - i : 3;
+		uint32_t bits = (uint32_t)in[i] << 16;
+
+		if (have > 1)
+			bits |= (uint32_t)in[i + 1] << 8;
+		if (have > 2)
+			bits |= in[i + 2];
+		*to++ = digits[bits >> 18];
+		*to++ = digits[bits >> 12 & 63];
+		*to++ = have > 1 ? digits[bits >> 6 & 63] : '=';
+		*to++ = have > 2 ? digits[bits & 63] : '=';
+	}
+	return out;
+}

@@ -28,5 +28,7 @@ char *format_duration(nsec_t d, char buf[DURATION_TEXT]);
 int parse_size(const char *s, uint64_t *ret);
 /* "12.3MB", as Docker shows sizes (powers of 1000). Owned. */
 char *format_size(uint64_t bytes);
+/* Base64 with padding, on one line. Owned. */
+char *format_base64(const void *data, size_t len);
 
 #endif

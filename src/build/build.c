@@ -7,7 +7,9 @@
 #include "base/loop.h"
 #include "build/check.h"
 #include "build/commit.h"
-#include "build/fetch.h"
+#include "build/export.h"
+#include "build/inputs.h"
+#include "build/outline.h"
 #include "build/stage.h"
 
 #include <fcntl.h>
@@ -16,7 +18,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#define DIGESTS	      "files"
 #define CACHE_DEFAULT ((uint64_t)20 << 30)
 
 enum child_state { CHILD_WAITING, CHILD_RUNNING, CHILD_BLOCKED, CHILD_DONE };
@@ -35,24 +36,30 @@ struct child {
 	VEC(int) numbers; /* by step: the number that people see */
 };
 
+/* A job for one platform. */
 struct build {
+	struct build_options
+		own; /* the inputs' with the platform; without names for one of several */
 	const struct build_options *options;
+	struct inputs *inputs; /* the job's */
 	struct dockerfile file;
 	struct graph graph;
 	struct depot depot;
-	struct str text; /* of the Dockerfile */
-	struct tree context;
-	struct ignore *ignore;
-	struct digest_cache *digests;
 	struct loop *loop; /* shared, as the next */
 	int *numbers;	   /* given so far */
 	struct child *children;
-	size_t count;	 /* of them: the stages, and one */
-	struct err *err; /* of the first stage that failed */
-	char *id;	 /* of the image */
-	char *fetched;	 /* directory of a repository, to be removed */
-	bool made;	 /* a step was not cached: the cache grew */
+	size_t count;	     /* of them: the stages, and one */
+	struct err *err;     /* of the job's first stage that failed */
+	char *id, *manifest; /* of the image */
+	bool first;	     /* of the job's platforms: says what is wrong with the Dockerfile */
+	bool made;	     /* a step was not cached: the cache grew */
 	bool stopping;
+};
+
+/* A job, and its builds: one for each platform. */
+struct work_list {
+	VEC(struct build *) builds;
+	struct inputs *inputs; /* one a job */
 };
 
 void build_options_done(struct build_options *o)
@@ -70,15 +77,22 @@ void build_options_done(struct build_options *o)
 	vec_each(s, &o->ssh) {
 		free(s->id);
 		free(s->socket);
+		strv_done(&s->keys);
 	}
 	vec_done(&o->ssh);
 	vec_each(c, &o->contexts) {
 		free(c->name);
 		free(c->dir);
 		free(c->image);
+		free(c->address);
 	}
 	vec_done(&o->contexts);
 	vec_done(&o->rlimits);
+	strv_done(&o->platforms);
+	strv_done(&o->annotations);
+	vec_each(out, &o->outputs)
+		free(out->dest);
+	vec_done(&o->outputs);
 }
 
 /* --- reading --- */
@@ -87,97 +101,18 @@ static int read_dockerfile(struct build *b, struct err *err)
 {
 	const struct build_options *o = b->options;
 	cleanup_diagnostics struct diagnostics found = { 0 };
-	struct check_options check = { .ignore = b->ignore, .build_args = &o->args };
+	struct check_options check = { .ignore = b->inputs->ignore, .build_args = &o->args };
+	const struct str *text = &b->inputs->text;
 	const char *name = o->dockerfile_name ? o->dockerfile_name
 			   : o->dockerfile    ? path_base(o->dockerfile)
 					      : "Dockerfile";
-	int r = 0;
+	int r = dockerfile_parse(str_text(text), text->len, name, &b->file, &found);
 
-	if (!o->dockerfile)
-		str_add(&b->text, o->dockerfile_text);
-	else if (!b->fetched)
-		r = fs_read(AT_FDCWD, o->dockerfile, DOCKERFILE_BYTES_MAX, &b->text, err);
-	if (r < 0)
-		return err_wrap(err, "failed to read dockerfile");
-	r = dockerfile_parse(str_text(&b->text), b->text.len, name, &b->file, &found);
 	if (r == 0)
 		r = dockerfile_check(&b->file, &check, &found);
-	if (o->diagnose && found.items.n)
-		o->diagnose(o->data, &found);
+	if (o->diagnose && found.items.n && b->first)
+		o->diagnose(o->data, &found, text);
 	return r < 0 ? err_new(err, ERR_INPUT, EBADMSG, "the Dockerfile has mistakes") : 0;
-}
-
-/* A repository is fetched each time: what its branch says now. */
-static int fetch_context(struct build *b, const struct git_ref *ref, struct err *err)
-{
-	const struct build_options *o = b->options;
-	struct fetch_options options = { .ssh_socket = o->ssh.n ? o->ssh.v[0].socket : NULL };
-	cleanup_free char *commit = NULL;
-	cleanup_fd int fd = FD_NONE;
-	int r = depot_temp(&b->depot, &b->fetched, err);
-
-	if (r < 0)
-		return r;
-	fd = fs_open(AT_FDCWD, b->fetched, O_RDONLY | O_DIRECTORY, 0, err);
-	return fd < 0 ? fd : git_fetch(ref, fd, false, NULL, &options, &commit, err);
-}
-
-/* The Dockerfile of a repository is opened beneath it: it is not a path of this machine. */
-static int find_dockerfile(struct build *b, bool remote, struct err *err)
-{
-	const char *path = b->options->dockerfile;
-
-	if (!remote || !path)
-		return 0;
-	cleanup_fd int fd = fs_open_in_root(b->context.fd, path, O_RDONLY, 0, err);
-	if (fd < 0)
-		return err_wrap(err, "failed to read dockerfile");
-	return fs_read_fd(fd, path, DOCKERFILE_BYTES_MAX, &b->text, err);
-}
-
-static int open_context(struct build *b, struct err *err)
-{
-	const struct build_options *o = b->options;
-	cleanup_free char *ignored_name = NULL;
-
-	b->context = (struct tree){ .fd = FD_NONE, .name = "the build context" };
-	if (!o->context)
-		return 0;
-	cleanup_git_ref struct git_ref ref = { 0 };
-	const char *dir = o->context;
-	int r = git_ref_parse(o->context, true, &ref, err);
-	if (r > 0) {
-		r = fetch_context(b, &ref, err);
-		dir = b->fetched;
-	}
-	if (r < 0)
-		return r;
-	b->context.fd = fs_open(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0, err);
-	if (b->context.fd >= 0 && ref.subdir) {
-		int sub =
-			fs_open_in_root(b->context.fd, ref.subdir, O_RDONLY | O_DIRECTORY, 0, err);
-
-		fd_close(b->context.fd);
-		b->context.fd = sub;
-	}
-	if (b->context.fd < 0)
-		return b->context.fd;
-	r = find_dockerfile(b, ref.remote != NULL, err);
-	if (r < 0)
-		return r;
-	b->digests = digest_cache_open(b->depot.cache, "../" DIGESTS);
-	b->context.cache = b->digests;
-	/* The path within the context, for `<Dockerfile>.dockerignore`. */
-	const char *inside = ref.remote	     ? o->dockerfile
-			     : o->dockerfile ? str_after(o->dockerfile, dir)
-					     : NULL;
-	if (inside && *inside == '/')
-		inside++;
-	else if (!ref.remote)
-		inside = NULL;
-	r = ignore_load(b->context.fd, inside, &b->ignore, &ignored_name, err);
-	b->context.ignore = b->ignore;
-	return r;
 }
 
 /* --- stages --- */
@@ -214,13 +149,24 @@ static void answer(struct child *c, const char *result)
 	(void)report_send(c->link, &head, result); /* one that is gone does not need it */
 }
 
+static void take_image(struct build *b, const char *result)
+{
+	struct err ignored = ERR_INIT; /* it is our own text */
+	cleanup_json json_t *j = NULL;
+
+	if (json_parse(result, strlen(result), "the result", &j, &ignored) < 0)
+		err_done(&ignored);
+	b->id = xstrdup(json_str(j, "id", NULL));
+	b->manifest = xstrdup(json_str(j, "manifest", NULL));
+}
+
 static void stage_finished(struct child *c, char *result)
 {
 	struct build *b = c->build;
 
 	c->result = result;
 	if (c->index == b->graph.stages.n) {
-		b->id = xstrdup(result);
+		take_image(b, result);
 		return;
 	}
 	for (size_t i = 0; i < b->count; i++)
@@ -313,15 +259,20 @@ static void read_link(struct watch *w, int fd, uint32_t events, void *data)
 		stop_all(c->build);
 }
 
-static _Noreturn void export_main(struct build *b, int link);
-
 static _Noreturn void be_child(struct build *b, struct child *c, int link)
 {
 	for (size_t i = 0; i < b->count; i++)
 		if (b->children[i].state == CHILD_RUNNING || b->children[i].state == CHILD_BLOCKED)
 			fd_close(b->children[i].link);
+	struct export export = {
+		.options = b->options,
+		.depot = &b->depot,
+		.result = b->children[b->graph.target].result,
+		.link = link,
+	};
+
 	if (c->index == b->graph.stages.n)
-		export_main(b, link);
+		export_main(&export);
 
 	struct stage_run run = {
 		.options = b->options,
@@ -329,7 +280,7 @@ static _Noreturn void be_child(struct build *b, struct child *c, int link)
 		.graph = &b->graph,
 		.stage = &b->file.stages.v[c->index],
 		.depot = &b->depot,
-		.context = b->context.fd >= 0 ? &b->context : NULL,
+		.context = b->inputs->context.fd >= 0 ? &b->inputs->context : NULL,
 		.link = link,
 		.line = STR_INIT,
 		.others = xcalloc(b->graph.stages.n, sizeof(*run.others)),
@@ -406,77 +357,6 @@ static bool any_alive(const struct build *b)
 	return false;
 }
 
-/* --- the image --- */
-
-/* In a process of its own: packing takes a while, and the loop serves other builds. */
-struct exporting {
-	int link;
-	nsec_t since;
-};
-
-static void say(const struct exporting *e, enum build_event_kind kind, const char *text)
-{
-	struct report_head head = {
-		.kind = REPORT_EVENT,
-		.event = kind,
-		.duration = now_mono() - e->since,
-	};
-
-	(void)report_send(e->link, &head, text); /* the build that is gone needs no telling */
-}
-
-static void said_layer(void *data, const char *text)
-{
-	cleanup_free char *line = xasprintf("exporting layer %s", text);
-
-	say(data, BUILD_STATUS, line);
-}
-
-static int make_image(struct build *b, const struct exporting *e, char **ret_id, struct err *err)
-{
-	struct image_layers layers = { 0 };
-	struct stage_result result = { 0 };
-	const struct build_options *o = b->options;
-	int r = stage_result_from_json(b->children[b->graph.target].result, &result, err);
-
-	say(e, BUILD_STARTED, "exporting to image");
-	if (r == 0)
-		r = commit_layers(&b->depot, o->store, &result.stack, &layers, said_layer,
-				  (void *)e, err);
-	if (r == 0)
-		r = commit_image(o, result.doc, &layers, ret_id, err);
-	vec_done(&layers.items);
-	stage_result_done(&result);
-	if (r < 0)
-		return r;
-	cleanup_free char *line = xasprintf("writing image %s done", *ret_id);
-
-	say(e, BUILD_STATUS, line);
-	for (size_t i = 0; i < o->tags.n; i++) {
-		cleanup_free char *name = xasprintf("naming to %s done", o->tags.v[i]);
-
-		say(e, BUILD_STATUS, name);
-	}
-	say(e, BUILD_DONE, NULL);
-	return 0;
-}
-
-static _Noreturn void export_main(struct build *b, int link)
-{
-	struct exporting e = { link, now_mono() };
-	struct report_head head = { .kind = REPORT_RESULT };
-	struct err err = ERR_INIT;
-	char *text = NULL;
-
-	if (make_image(b, &e, &text, &err) < 0) {
-		cleanup_json json_t *j = report_err_to_json(&err);
-
-		head.kind = REPORT_ERROR;
-		text = json_text(j);
-	}
-	_exit(report_send(link, &head, text) < 0 ? 1 : 0);
-}
-
 /* --- the whole --- */
 
 /* A name that was given and that no ARG declares is probably a mistake. */
@@ -503,21 +383,31 @@ static void warn_unused(const struct build *b)
 	b->options->event(b->options->data, &event);
 }
 
+static int describe(const struct build *b)
+{
+	const struct build_options *o = b->options;
+	cleanup_json json_t *doc = o->outline == BUILD_OUTLINE ? outline_target(&b->file, &b->graph)
+							       : outline_targets(&b->file);
+
+	if (o->describe)
+		o->describe(o->data, doc);
+	return 0;
+}
+
 static int begin(struct build *b, struct err *err)
 {
 	const struct build_options *o = b->options;
 	int r = depot_open(o->root, &b->depot, err);
 
 	if (r == 0)
-		r = open_context(b, err);
-	if (r == 0)
 		r = read_dockerfile(b, err);
-	if (r < 0 || o->check)
+	if (r < 0 || (o->check && !o->outline))
 		return r;
 	r = graph_make(&b->graph, &b->file, o, err);
-	if (r < 0)
-		return r;
-	warn_unused(b);
+	if (r < 0 || o->check)
+		return r < 0 ? r : describe(b);
+	if (b->first)
+		warn_unused(b);
 	b->count = b->graph.stages.n + 1;
 	b->children = xcalloc(b->count, sizeof(*b->children));
 	for (size_t i = 0; i < b->count; i++) {
@@ -537,29 +427,29 @@ static void build_done(struct build *b)
 		vec_done(&b->children[i].numbers);
 	}
 	free(b->children);
-	fd_close(b->context.fd);
-	depot_temp_remove(b->fetched);
-	free(b->fetched);
-	str_done(&b->text);
-	ignore_free(b->ignore);
-	digest_cache_free(b->digests);
 	graph_done(&b->graph);
 	dockerfile_done(&b->file);
 	depot_close(&b->depot);
+	free(b->id);
+	free(b->manifest);
+	vec_each(out, &b->own.outputs)
+		free(out->dest);
+	vec_done(&b->own.outputs);
+	free(b);
 }
 
 /* One that fails ends the others: their steps stay in the cache. */
-static void run_all(struct build *builds, size_t count, struct loop *loop, const bool *given_up)
+static void run_all(const struct work_list *list, struct loop *loop, const bool *given_up)
 {
 	enum { POLL = 200 };
 	bool alive = true, failed = false;
 
 	while (alive) {
 		alive = false;
-		for (size_t i = 0; i < count; i++)
-			failed = failed || builds[i].err->no;
-		for (size_t i = 0; i < count; i++) {
-			struct build *b = &builds[i];
+		vec_each(b, &list->builds)
+			failed = failed || (*b)->err->no;
+		vec_each(it, &list->builds) {
+			struct build *b = *it;
 
 			if ((failed || *given_up) && !b->stopping) {
 				if (!b->err->no)
@@ -593,7 +483,89 @@ static void interrupted(struct watch *w, int fd, uint32_t events, void *data)
 		*(bool *)data = true;
 }
 
-static int run_jobs(struct build_job *jobs, struct build *builds, size_t count, struct err *err)
+/* --- jobs and platforms --- */
+
+/* "dest" for one platform is "dest/linux_amd64" for several. */
+static void split_outputs(struct build *b, const struct build_options *asked)
+{
+	cleanup_free char *name = xstrdup(b->own.platform);
+
+	for (char *c = name; *c; c++)
+		if (*c == '/')
+			*c = '_';
+	vec_each(out, &asked->outputs) {
+		bool dir = out->kind == BUILD_TO_DIR;
+
+		vec_push(&b->own.outputs,
+			 (struct build_output){
+				 .kind = out->kind,
+				 .dest = dir ? path_join(out->dest, name) : xstrdup(out->dest),
+			 });
+	}
+}
+
+static void add_build(struct work_list *list, struct build_job *job, struct inputs *inputs,
+		      size_t number)
+{
+	const struct build_options *asked = job->options;
+	struct build *b = new0(struct build);
+
+	*b = (struct build){
+		.own = inputs->options,
+		.inputs = inputs,
+		.file = DOCKERFILE_INIT,
+		.depot = DEPOT_NONE,
+		.err = &job->err,
+		.first = number == 0,
+	};
+	b->options = &b->own;
+	if (asked->platforms.n)
+		b->own.platform = asked->platforms.v[number];
+	memset(&b->own.outputs, 0, sizeof(b->own.outputs));
+	if (asked->platforms.n > 1) {
+		memset(&b->own.tags, 0, sizeof(b->own.tags)); /* they are the index's */
+		split_outputs(b, asked);
+	} else {
+		vec_each(out, &asked->outputs)
+			vec_push(&b->own.outputs,
+				 (struct build_output){ .kind = out->kind,
+							.dest = xstrdup(out->dest) });
+	}
+	vec_push(&list->builds, b);
+}
+
+/* One image out of those of all platforms. */
+static int join(struct build_job *job, struct build **builds, struct err *err)
+{
+	const struct build_options *o = job->options;
+	cleanup_json json_t *annotations = commit_annotations(o, true);
+	cleanup_strv struct strv ids = { 0 };
+
+	for (size_t i = 0; i < o->platforms.n; i++)
+		strv_add(&ids, builds[i]->id);
+	return image_index_assemble(o->store, &ids, &o->tags, annotations, &job->digest, &job->id,
+				    err);
+}
+
+static void finish_jobs(struct build_job *jobs, size_t count, struct work_list *list)
+{
+	struct build **builds = list->builds.v;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t n = jobs[i].options->platforms.n > 1 ? jobs[i].options->platforms.n : 1;
+
+		if (!jobs[i].err.no && builds[0]->id && n > 1) {
+			(void)join(&jobs[i], builds, &jobs[i].err);
+		} else if (!jobs[i].err.no) {
+			jobs[i].id = ptr_take(builds[0]->id);
+			jobs[i].digest = ptr_take(builds[0]->manifest);
+		}
+		builds += n;
+	}
+}
+
+static int run_jobs(struct build_job *jobs, size_t count, const struct depot *depot,
+		    struct work_list *list, struct err *err)
 {
 	cleanup(loop_free_cleanup) struct loop *loop = NULL;
 	const int *interrupt = count ? jobs[0].options->interrupt : NULL;
@@ -603,37 +575,38 @@ static int run_jobs(struct build_job *jobs, struct build *builds, size_t count, 
 	if (r == 0 && interrupt)
 		loop_watch(loop, *interrupt, EPOLLIN, interrupted, &given_up);
 	for (size_t i = 0; r == 0 && i < count; i++) {
-		builds[i].loop = loop;
-		builds[i].numbers = &numbers;
-		(void)begin(&builds[i], &jobs[i].err);
+		const struct build_options *o = jobs[i].options;
+		struct inputs *in = &list->inputs[i];
+		size_t first = list->builds.n;
+
+		int failed = inputs_open(in, depot, o, &jobs[i].err);
+
+		for (size_t k = 0; k < (o->platforms.n > 1 ? o->platforms.n : 1); k++)
+			add_build(list, &jobs[i], in, k);
+		for (size_t k = first; failed == 0 && k < list->builds.n; k++) {
+			list->builds.v[k]->loop = loop;
+			list->builds.v[k]->numbers = &numbers;
+			failed = begin(list->builds.v[k], &jobs[i].err);
+		}
 	}
 	if (r == 0)
-		run_all(builds, count, loop, &given_up);
-	for (size_t i = 0; i < count; i++) {
-		jobs[i].id = ptr_take(builds[i].id);
-		build_done(&builds[i]);
-	}
+		run_all(list, loop, &given_up);
+	if (r == 0)
+		finish_jobs(jobs, count, list);
 	return r;
 }
 
 int build_run(struct build_job *jobs, size_t count, struct err *err)
 {
 	const struct build_options *first = count ? jobs[0].options : NULL;
-	cleanup_free struct build *builds = xcalloc(count + 1, sizeof(*builds));
+	struct work_list list = { .inputs = xcalloc(count + 1, sizeof(*list.inputs)) };
 	cleanup_depot struct depot depot = DEPOT_NONE;
 	cleanup_fd int lock = FD_NONE, hold = FD_NONE;
 	bool made = false;
 	int r = 0;
 
 	for (size_t i = 0; i < count; i++)
-		builds[i] = (struct build){
-			.options = jobs[i].options,
-			.file = DOCKERFILE_INIT,
-			.depot = DEPOT_NONE,
-			.context = { .fd = FD_NONE },
-			.text = STR_INIT_MAX(DOCKERFILE_BYTES_MAX + 1),
-			.err = &jobs[i].err,
-		};
+		list.inputs[i] = INPUTS_NONE;
 	if (first)
 		r = depot_open(first->root, &depot, err);
 	if (first && r == 0)
@@ -641,9 +614,15 @@ int build_run(struct build_job *jobs, size_t count, struct err *err)
 	if (first && r == 0)
 		r = image_hold(first->store, &hold, err);
 	if (r == 0)
-		r = run_jobs(jobs, builds, count, err);
+		r = run_jobs(jobs, count, &depot, &list, err);
+	vec_each(b, &list.builds) {
+		made = made || (*b)->made;
+		build_done(*b);
+	}
+	vec_done(&list.builds);
 	for (size_t i = 0; i < count; i++)
-		made = made || builds[i].made;
+		inputs_done(&list.inputs[i]);
+	free(list.inputs);
 	lock = fd_close(lock);
 	if (made)
 		collect(first);
@@ -655,6 +634,7 @@ int build_run(struct build_job *jobs, size_t count, struct err *err)
 void build_job_done(struct build_job *job)
 {
 	free(job->id);
+	free(job->digest);
 	err_done(&job->err);
 	*job = (struct build_job){ 0 };
 }

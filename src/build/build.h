@@ -45,31 +45,50 @@ struct build_secret { /* for RUN --mount=type=secret */
 	char *data;
 	size_t len;
 };
-struct build_ssh {    /* for RUN --mount=type=ssh */
-	char *id;     /* "default" */
-	char *socket; /* of an agent */
+struct build_ssh {	  /* for RUN --mount=type=ssh */
+	char *id;	  /* "default" */
+	char *socket;	  /* of an agent, or NULL and */
+	struct strv keys; /* files of private keys */
 };
 /* A named context: for FROM, COPY --from, RUN --mount=from=. */
 struct build_context {
 	char *name;
-	char *dir;   /* a directory, absolute; or NULL and */
-	char *image; /* an image's name or id */
+	char *dir;     /* a directory, absolute; or NULL and */
+	char *image;   /* an image's name or id; or NULL and */
+	char *address; /* "oci-layout://DIR[:TAG]", or what `context` below may be */
 };
+
+/* The files of the image, instead of an image in the store. */
+enum build_output_kind { BUILD_TO_DIR, BUILD_TO_TAR, BUILD_TO_NOTHING };
+struct build_output {
+	enum build_output_kind kind;
+	char *dest; /* absolute; of BUILD_TO_TAR also "-": standard output */
+};
+
+enum build_outline { BUILD_NO_OUTLINE, BUILD_OUTLINE, BUILD_TARGETS };
 
 struct build_options {
 	const char *root, *run; /* STAVE_ROOT, STAVE_RUN */
 	struct image_store *store;
-	/* A directory, absolute; a git repository ("https://host/x.git#ref:dir"), which is fetched;
-	 * NULL: none. */
+	/* A directory or an archive, absolute; a git repository ("https://host/x.git#ref:dir") or
+	 * the URL of an archive, which is fetched; "-": an archive on standard input. An archive
+	 * that is none is the Dockerfile. NULL: none. */
 	const char *context;
-	const char *dockerfile; /* a path, absolute (in a repository: within it); NULL: the text */
+	/* A path, absolute (of what is fetched or unpacked: within it), or a URL; NULL: the text */
+	const char *dockerfile;
 	const char *dockerfile_text; /* instead */
 	const char *dockerfile_name; /* how messages call it; NULL: as the path */
 	struct strv args;	     /* "NAME=value" */
 	struct strv labels;	     /* "name=value" */
 	struct strv tags;	     /* names for the image; none: it has only its id */
 	const char *target;	     /* stage; NULL: the last */
-	const char *platform;	     /* "os/arch[/variant]"; NULL: this machine's */
+	const char *platform;	     /* set by build_run(), one after the other, to each of: */
+	/* "os/arch[/variant]" as image_platform() gives them; none: this machine's. Several make
+	 * one image of several platforms. */
+	struct strv platforms;
+	struct strv annotations; /* "name=value", of the manifest; "index:name=value" */
+	VEC(struct build_output) outputs;
+	bool only_files; /* the outputs, and no image */
 	VEC(struct build_secret) secrets;
 	VEC(struct build_ssh) ssh;
 	VEC(struct build_context) contexts;
@@ -85,12 +104,14 @@ struct build_options {
 	struct strv no_cache_filter; /* stages whose steps all run */
 	bool explain;		     /* say why steps are not cached */
 	bool check;		     /* only look for mistakes */
+	enum build_outline outline;  /* with check: what `describe` is to be told */
 	bool has_epoch;
 	int64_t epoch;	      /* SOURCE_DATE_EPOCH: seconds */
 	uint64_t cache_bytes; /* the cache is kept below this; 0: the default */
 	void (*event)(void *data, const struct build_event *event);
 	/* Mistakes in the Dockerfile and warnings about it, once, before the first step. */
-	void (*diagnose)(void *data, const struct diagnostics *diagnostics);
+	void (*diagnose)(void *data, const struct diagnostics *diagnostics, const struct str *text);
+	void (*describe)(void *data, const json_t *doc); /* outline.h */
 	void *data;
 	const int *interrupt; /* a signalfd: readable when the build is to be given up; or NULL */
 };
@@ -98,7 +119,8 @@ void build_options_done(struct build_options *o); /* its lists */
 
 struct build_job {
 	const struct build_options *options; /* borrowed */
-	char *id;			     /* of the image; NULL with `check` */
+	char *id;     /* of the image, or of the one that runs here; NULL with check or outputs */
+	char *digest; /* of what its names stand for: a manifest, or an index of several */
 	/* Why it failed; empty for success. ERR_INPUT with EBADMSG: the diagnostics have said what
 	 * is wrong. ERR_CANCELLED: given up, or another one failed. */
 	struct err err;

@@ -610,7 +610,7 @@ static void check_alone(struct checking *c, const struct instruction *in)
 		     "Empty continuation line found in: %s", in->original);
 	if (in->kind == INSTRUCTION_MAINTAINER)
 		warn(c, MAINTAINER_DEPRECATED, in->first, NULL,
-		     "MAINTAINER instruction is deprecated in favor of using label");
+		     "Maintainer instruction is deprecated in favor of using label");
 	if (in->pairs.n && in->pairs.v[0].spaced)
 		warn(c, LEGACY_KEY_VALUE_FORMAT, in->first, NULL,
 		     "\"%s key=value\" should be used instead of legacy \"%s key value\" format",

@@ -4,6 +4,7 @@
 
 #include "build/dockerfile.h"
 #include "build/ignore.h"
+#include "build/rules.h"
 
 struct check_options {
 	const struct ignore *ignore; /* of the context, for CopyIgnoredFile; NULL: none */
@@ -20,9 +21,5 @@ struct check_options {
  * itself is an error. Else 0. */
 int dockerfile_check(const struct dockerfile *file, const struct check_options *options,
 		     struct diagnostics *diagnostics);
-
-/* The rules by number, for lists and tests; NULL behind the last one. */
-const char *check_name(size_t index);
-const char *check_summary(size_t index);
 
 #endif

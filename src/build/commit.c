@@ -104,9 +104,39 @@ int commit_layers(const struct depot *depot, struct image_store *store, const st
 
 /* --- the image --- */
 
-int commit_image(const struct build_options *o, json_t *doc, const struct image_layers *layers,
-		 char **ret_id, struct err *err)
+/* "[TYPE[,TYPE]:]NAME=VALUE": without a type it is the manifest's. */
+json_t *commit_annotations(const struct build_options *options, bool index)
 {
+	json_t *j = json_object();
+
+	for (size_t i = 0; i < options->annotations.n; i++) {
+		const char *text = options->annotations.v[i];
+		size_t name = strcspn(text, "="), type = strcspn(text, ":");
+		cleanup_free char *key = NULL, *types = xstrdup("manifest");
+
+		if (type < name) {
+			free(types);
+			types = xstrndup(text, type);
+			text += type + 1;
+			name -= type + 1;
+		}
+		key = xstrndup(text, name);
+		if (strstr(types, index ? "index" : "manifest") && text[name])
+			json_put_str(j, key, text + name + 1);
+	}
+	return j;
+}
+
+int commit_image(const struct build_options *o, json_t *doc, const struct image_layers *layers,
+		 char **ret_id, char **ret_manifest, struct err *err)
+{
+	cleanup_json json_t *annotations = commit_annotations(o, false);
+	struct image_recipe recipe = {
+		.config = doc,
+		.layers = layers,
+		.names = &o->tags,
+		.annotations = annotations,
+	};
 	json_t *config = json_object_get(doc, "config");
 
 	if (o->labels.n) {
@@ -124,5 +154,5 @@ int commit_image(const struct build_options *o, json_t *doc, const struct image_
 				     o->labels.v[i][len] ? o->labels.v[i] + len + 1 : "");
 		}
 	}
-	return image_assemble(o->store, doc, layers, &o->tags, ret_id, err);
+	return image_assemble(o->store, &recipe, ret_id, ret_manifest, err);
 }

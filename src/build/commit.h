@@ -13,8 +13,11 @@ int commit_layers(const struct depot *depot, struct image_store *store, const st
 		  struct image_layers *ret, void (*said)(void *data, const char *text), void *data,
 		  struct err *err);
 
-/* Labels, times and names; the image's id is owned by the caller. doc is changed. */
+/* Labels, times and names; the image's id and manifest are owned by the caller. doc is changed. */
 int commit_image(const struct build_options *options, json_t *doc,
-		 const struct image_layers *layers, char **ret_id, struct err *err);
+		 const struct image_layers *layers, char **ret_id, char **ret_manifest,
+		 struct err *err);
+/* The annotations of the manifest, or with `index` of the index, as a new object. */
+json_t *commit_annotations(const struct build_options *options, bool index);
 
 #endif

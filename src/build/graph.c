@@ -76,8 +76,8 @@ static int expand_from(struct graph *g, const struct stage *stage, struct err *e
 		return err_wrap(err, "%s:%u", g->file->name, stage->from->first);
 	s->base = xstrdup(stage->from->args.v[0]);
 	if (!str_empty(stage->from->platform))
-		s->platform = xstrdup(stage->from->platform);
-	return 0;
+		r = image_platform(stage->from->platform, &s->platform, err);
+	return r < 0 ? err_wrap(err, "%s:%u", g->file->name, stage->from->first) : 0;
 }
 
 static void use(struct graph *g, size_t index, const char *name)

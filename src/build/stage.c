@@ -99,8 +99,10 @@ void stage_output(struct stage_run *run, const char *text, size_t len)
 
 void stage_begin(struct stage_run *run, const char *what)
 {
+	const struct build_options *o = run->options;
 	cleanup_free char *text = NULL;
 	cleanup_free char *stage = NULL;
+	cleanup_free char *platform = o->platforms.n > 1 ? xasprintf("%s ", o->platform) : NULL;
 
 	run->step++;
 	run->since = now_mono();
@@ -109,7 +111,8 @@ void stage_begin(struct stage_run *run, const char *what)
 	if (run->file->stages.n > 1)
 		stage = run->stage->name ? xasprintf("%s ", run->stage->name)
 					 : xasprintf("stage-%zu ", run->stage->index);
-	text = xasprintf("[%s%zu/%zu] %s", stage ? stage : "", run->step, run->steps, what);
+	text = xasprintf("[%s%s%zu/%zu] %s", platform ? platform : "", stage ? stage : "",
+			 run->step, run->steps, what);
 	stage_event(run, BUILD_STARTED, text);
 }
 
@@ -127,7 +130,8 @@ static char *where_of(const struct stage_run *run)
 {
 	const struct build_options *o = run->options;
 
-	return xasprintf("%s\n%s\n%zu\n%zu", o->context ? o->context : "",
+	return xasprintf("%s%s%s\n%s\n%zu\n%zu", o->platform ? o->platform : "",
+			 o->platform ? "\n" : "", o->context ? o->context : "",
 			 o->dockerfile ? o->dockerfile : run->file->name, run->stage->index,
 			 run->step);
 }

@@ -1,5 +1,6 @@
 /* COPY, ADD and WORKDIR: steps that write files without running anything. */
 #include "build/copy.h"
+#include "build/inputs.h"
 #include "build/owner.h"
 #include "build/stage.h"
 
@@ -63,8 +64,10 @@ static int open_copy(struct stage_run *run, const struct instruction *in, struct
 		     struct err *err)
 {
 	const struct build_options *o = run->options;
+	cleanup_strv struct strv secrets = { 0 };
 	struct copy_options options = {
 		.in = in,
+		.secrets = &secrets,
 		.from = &c->tree,
 		.workdir = c->workdir,
 		.has_epoch = o->has_epoch,
@@ -79,6 +82,7 @@ static int open_copy(struct stage_run *run, const struct instruction *in, struct
 	if (c->scratch_fd < 0)
 		return c->scratch_fd;
 	options.scratch = c->scratch_fd;
+	inputs_secrets(o, &secrets);
 	return copy_open(&options, &c->copy, err);
 }
 

@@ -3,6 +3,8 @@
 
 #include "base/fs.h"
 
+#include <fcntl.h>
+
 static void show_pull(void *data, const char *what, const char *phase, uint64_t done,
 		      uint64_t total)
 {
@@ -16,32 +18,27 @@ static void show_pull(void *data, const char *what, const char *phase, uint64_t 
 	stage_event(run, BUILD_STATUS, text);
 }
 
-/* Finds the image, pulling it when it is not there, is for another machine, or has to be new. */
+/* Finds the image for the platform, pulling it when it is not there or has to be new. One of
+ * another machine's does not take the name of this machine's away. */
 static int get_image(struct stage_run *run, const char *name, const char *platform, bool announce,
 		     struct image *ret, struct err *err)
 {
 	const struct build_options *o = run->options;
+	cleanup_free char *own = xasprintf("linux/%s", image_architecture()), *id = NULL;
 	struct image_pull pull = { .platform = platform, .progress = { show_pull, run } };
 	struct err missing = ERR_INIT;
-	int r = o->pull ? -ENOENT : image_find(o->store, name, ret, &missing);
+	int r = o->pull && !str_starts(name, "sha256:")
+			? -ENOENT
+			: image_find_for(o->store, name, platform, ret, &missing);
 
-	if (r == 0 && platform) {
-		cleanup_strv struct strv parts = strv_split(platform, '/');
-
-		if (parts.n > 1 && ret->config.architecture &&
-		    !str_eq(parts.v[1], ret->config.architecture)) {
-			image_done(ret);
-			r = -ENOENT;
-		}
-	}
-	if (r == -ENOENT) {
-		err_done(&missing);
-		if (announce)
-			stage_event(run, BUILD_STATUS, "pulling");
-		r = image_pull(o->store, name, &pull, NULL, err);
-		return r < 0 ? r : image_find(o->store, name, ret, err);
-	}
-	return r < 0 ? err_move(err, &missing) : 0;
+	if (r != -ENOENT)
+		return r < 0 ? err_move(err, &missing) : 0;
+	err_done(&missing);
+	if (announce)
+		stage_event(run, BUILD_STATUS, "pulling");
+	pull.keep_name = !str_eq(platform, own);
+	r = image_pull(o->store, name, &pull, &id, err);
+	return r < 0 ? r : image_find(o->store, id, ret, err);
 }
 
 /* With a SOURCE_DATE_EPOCH steps are made anew: their files' times are other ones. */
@@ -111,12 +108,33 @@ static int from_image(struct stage_run *run, const char *name, const char *platf
 
 static int from_scratch(struct stage_run *run, const char *platform, struct err *err)
 {
-	cleanup_free char *own = xasprintf("linux/%s", image_architecture());
-
 	(void)err;
 	run->step++;
-	product_new(&run->product, platform ? platform : own);
+	product_new(&run->product, platform);
 	base_key(run, "scratch", run->key);
+	return 0;
+}
+
+/* A named context that is a directory: its files on nothing. */
+static int from_dir(struct stage_run *run, const char *name, const char *dir, const char *platform,
+		    struct err *err)
+{
+	cleanup_free char *what = xasprintf("FROM %s", name);
+	cleanup_fd int fd = fs_open(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0, err);
+	struct tree tree = { .fd = fd, .name = name };
+	char hex[SHA256_HEX];
+	bool file;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	stage_begin(run, what);
+	r = stage_gather(run, &tree, NULL, &run->stack, hex, &file, err);
+	if (r < 0)
+		return r;
+	product_new(&run->product, platform);
+	base_key(run, hex, run->key);
+	stage_end(run);
 	return 0;
 }
 
@@ -134,21 +152,27 @@ static int from_stage(struct stage_run *run, size_t index, struct err *err)
 	return 0;
 }
 
+/* Of the stage's FROM, else of the build. */
+static char *platform_of(const struct stage_run *run, const char *given)
+{
+	const char *whole = given ? given : run->options->platform;
+
+	return whole ? xstrdup(whole) : xasprintf("linux/%s", image_architecture());
+}
+
 int stage_from(struct stage_run *run, struct err *err)
 {
 	const struct graph_stage *s = &run->graph->stages.v[run->stage->index];
-	const char *platform = s->platform ? s->platform : run->options->platform;
+	cleanup_free char *platform = platform_of(run, s->platform);
 	struct source source;
-	int r;
+	int r = 0;
 
 	graph_source(run->graph, s->base, run->stage->index, &source);
 	switch (source.kind) {
 	case SOURCE_STAGE: r = from_stage(run, source.stage, err); break;
 	case SOURCE_SCRATCH: r = from_scratch(run, platform, err); break;
 	case SOURCE_IMAGE: r = from_image(run, source.name, platform, err); break;
-	default:
-		r = err_unsupported(err, "FROM %s: a directory as a base image is not supported",
-				    s->base);
+	case SOURCE_DIR: r = from_dir(run, s->base, source.name, platform, err); break;
 	}
 	if (r == 0)
 		begin_scope(run);
@@ -177,6 +201,8 @@ int stage_source(struct stage_run *run, const char *name, struct stack *ret, cha
 	case SOURCE_SCRATCH: return err_input(err, "'scratch' has no files");
 	case SOURCE_IMAGE: break;
 	}
-	r = get_image(run, source.name, run->options->platform, false, &image, err);
+	cleanup_free char *platform = platform_of(run, NULL);
+
+	r = get_image(run, source.name, platform, false, &image, err);
 	return r < 0 ? r : image_stack(run, &image, ret, key, err);
 }

@@ -1,4 +1,5 @@
 /* RUN: a command in a container on the stage's files. */
+#include "build/emulator.h"
 #include "build/mounts.h"
 #include "build/run.h"
 #include "build/stage.h"
@@ -116,11 +117,28 @@ static void add_inputs(struct stage_run *stage, struct run_data *d, const struct
 		cache_input(e, "the script", d->script);
 }
 
+/* Said before the kernel says "not a program of this machine". */
+static int check_machine(struct stage_run *stage, struct err *err)
+{
+	const char *arch = json_str(stage->product.doc, "architecture", NULL);
+
+	if (str_empty(arch) || emulator_is_native(arch) || emulator_there(EMULATOR_DIR, arch))
+		return 0;
+	return err_unsupported(
+		err,
+		"RUN in an image for '%s' on this '%s' machine needs an emulator, and "
+		"none is registered (binfmt_misc); install one (qemu-user-static), or "
+		"let the stage run on this machine: FROM --platform=$BUILDPLATFORM",
+		arch, image_architecture());
+}
+
 static int run_make(struct stage_run *stage, const struct work *work, void *data, struct err *err)
 {
 	struct run_data *d = data;
-	int status = 0, r;
+	int status = 0, r = check_machine(stage, err);
 
+	if (r < 0)
+		return r;
 	if (!stage->has_sandbox) {
 		r = stage->loop ? 0 : loop_new(&stage->loop, err);
 		if (r == 0)

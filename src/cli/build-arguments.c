@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 enum { SECRET_MAX = 500 << 10 }; /* as BuildKit */
 
@@ -81,20 +82,46 @@ int build_argument_secret(struct build_options *b, const char *text, struct err 
 	return build_secret_add(b, id, file, env, err);
 }
 
+/* "default", "ID=SOCKET", "ID=KEY[,KEY]" */
 int build_argument_ssh(struct build_options *b, const char *text, struct err *err)
 {
 	size_t len = strcspn(text, "=");
-	const char *socket = text[len] ? text + len + 1 : getenv("SSH_AUTH_SOCK");
-	struct build_ssh ssh;
+	const char *value = text[len] ? text + len + 1 : getenv("SSH_AUTH_SOCK");
+	cleanup_strv struct strv paths = strv_split(value ? value : "", ',');
+	struct build_ssh ssh = { 0 };
 
 	if (!len)
 		return err_usage(err, "invalid ssh '%s'", text);
-	if (str_empty(socket))
+	if (str_empty(value))
 		return err_usage(err, "ssh '%s': there is no agent (SSH_AUTH_SOCK is not set)",
 				 text);
-	ssh = (struct build_ssh){ xstrndup(text, len), xstrdup(socket) };
+	for (size_t i = 0; i < paths.n; i++) {
+		struct stat st;
+
+		if (stat(paths.v[i], &st) < 0) {
+			strv_done(&ssh.keys);
+			return err_sys(err, errno, "ssh '%s': '%s'", text, paths.v[i]);
+		}
+		if (!S_ISSOCK(st.st_mode))
+			strv_add(&ssh.keys, paths.v[i]);
+		else if (paths.n == 1)
+			ssh.socket = xstrdup(paths.v[i]);
+	}
+	if (ssh.keys.n != paths.n && !ssh.socket) {
+		strv_done(&ssh.keys);
+		return err_usage(err, "invalid ssh '%s': one agent's socket, or files of keys",
+				 text);
+	}
+	ssh.id = xstrndup(text, len);
 	vec_push(&b->ssh, ssh);
 	return 0;
+}
+
+static bool is_fetched(const char *value)
+{
+	struct stat st;
+
+	return build_context_is_remote(value) || (stat(value, &st) == 0 && S_ISREG(st.st_mode));
 }
 
 int build_argument_context(struct build_options *b, const char *text, struct err *err)
@@ -106,19 +133,67 @@ int build_argument_context(struct build_options *b, const char *text, struct err
 	if (!len || !text[len] || !*value)
 		return err_usage(err, "'%s' is not NAME=CONTEXT", text);
 	image = str_after(value, "docker-image://");
-	if (image) {
-		c.image = xstrdup(image);
-	} else if (strstr(value, "://")) {
-		return err_unsupported(err,
-				       "context '%s': only directories and docker-image:// are "
-				       "supported",
-				       text);
-	} else if (!(c.dir = realpath(value, NULL))) {
-		return err_sys(err, errno, "context '%s'", text);
+	if (strstr(value, "://") && !image && !str_starts(value, "oci-layout://") &&
+	    !fetch_is_url(value)) {
+		cleanup_git_ref struct git_ref ref = { 0 };
+		int r = git_ref_parse(value, true, &ref, err);
+
+		if (r <= 0)
+			return r < 0 ? r
+				     : err_unsupported(err,
+						       "context '%s': only directories, archives, "
+						       "git repositories, http addresses, "
+						       "docker-image:// and oci-layout:// are "
+						       "supported",
+						       text);
 	}
+	if (image)
+		c.image = xstrdup(image);
+	else if (is_fetched(value))
+		c.address = xstrdup(value);
+	else if (!(c.dir = realpath(value, NULL)))
+		return err_sys(err, errno, "context '%s'", text);
 	c.name = xstrndup(text, len);
 	vec_push(&b->contexts, c);
 	return 0;
+}
+
+int build_argument_platform(struct build_options *b, const char *text, struct err *err)
+{
+	cleanup_strv struct strv parts = strv_split(text, ',');
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < parts.n; i++) {
+		cleanup_free char *platform = NULL;
+
+		r = image_platform(parts.v[i], &platform, err);
+		if (r == 0 && !strv_has(&b->platforms, platform))
+			strv_add(&b->platforms, platform);
+	}
+	return r;
+}
+
+int build_argument_annotation(struct build_options *b, const char *text, struct err *err)
+{
+	if (*text == '=' || !strchr(text, '='))
+		return err_usage(err, "invalid annotation '%s', expected NAME=VALUE", text);
+	strv_add(&b->annotations, text);
+	return 0;
+}
+
+int build_argument_attest(const char *option, const char *value, struct err *err)
+{
+	bool on = true;
+	const char *disabled = strstr(value, "disabled=");
+
+	/* "mode=min" is what BuildKit adds to a build that does not ask: it does not fail one here.
+	 * What is asked for on purpose does. */
+	if (!*value || strstr(value, "mode=min") || (parse_bool(value, &on) == 0 && !on) ||
+	    (disabled && parse_bool(disabled + strlen("disabled="), &on) == 0 && on))
+		return 0;
+	return err_unsupported(err,
+			       "%s: attestations are not supported; leave it out, or say %s=false",
+			       option, option);
 }
 
 int build_argument_host(struct build_options *b, const char *text, struct err *err)
@@ -241,15 +316,12 @@ int build_arguments_check(const struct build_options *b, struct err *err)
 
 		if (r < 0)
 			return r;
-		if (r == 0)
+		if (r == 0 && !fetch_is_url(b->context))
 			return err_unsupported(err,
-					       "the context '%s' is neither a directory nor a git "
-					       "repository; fetch it first",
+					       "the context '%s' is neither a directory nor an "
+					       "archive, a git repository or an http address",
 					       b->context);
 	}
-	if (b->platform && strchr(b->platform, ','))
-		return err_unsupported(err, "one platform at a time can be built, not '%s'",
-				       b->platform);
 	return 0;
 }
 

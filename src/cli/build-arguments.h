@@ -10,6 +10,10 @@ int build_argument_arg(struct build_options *b, const char *text, struct err *er
 int build_argument_secret(struct build_options *b, const char *text, struct err *err);
 int build_argument_ssh(struct build_options *b, const char *text, struct err *err);
 int build_argument_context(struct build_options *b, const char *text, struct err *err);
+int build_argument_platform(struct build_options *b, const char *text, struct err *err);
+int build_argument_annotation(struct build_options *b, const char *text, struct err *err);
+/* --provenance, --sbom, --attest: ERR_UNSUPPORTED where one is asked for. */
+int build_argument_attest(const char *option, const char *value, struct err *err);
 int build_argument_host(struct build_options *b, const char *text, struct err *err);
 int build_argument_allow(struct build_options *b, const char *text, struct err *err);
 int build_argument_ulimit(struct build_options *b, const char *text, struct err *err);

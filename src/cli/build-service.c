@@ -19,7 +19,7 @@ struct part {
 	struct build_options options;
 	struct build_job job;
 	struct build_view_part view;
-	char *image, *dockerfile, *platform;
+	char *image, *dockerfile;
 	struct strv after; /* services whose images are contexts of this one */
 	bool done;
 };
@@ -34,7 +34,6 @@ static void part_free(struct part *p)
 	build_job_done(&p->job);
 	free(p->image);
 	free(p->dockerfile);
-	free(p->platform);
 	strv_done(&p->after);
 	free(p);
 }
@@ -66,15 +65,6 @@ static int bad(const struct service *s, const char *key, struct err *err, const 
 
 /* --- what cannot be done --- */
 
-static bool is_false(const json_t *value)
-{
-	const char *text = json_string_value(value);
-	bool on = true;
-
-	return !value || json_is_false(value) || json_is_null(value) ||
-	       (text && (!*text || (parse_bool(text, &on) == 0 && !on)));
-}
-
 static int check_unsupported(struct cli *cli, const struct service *s, struct err *err)
 {
 	static const char *const attestations[] = { "provenance", "sbom" };
@@ -82,9 +72,18 @@ static int check_unsupported(struct cli *cli, const struct service *s, struct er
 	const json_t *raw = s->build.raw;
 	const char *isolation = json_str(raw, "isolation", "default");
 
-	for (size_t i = 0; i < ARRAY_SIZE(attestations); i++)
-		if (!is_false(json_object_get(raw, attestations[i])))
-			return bad(s, attestations[i], err, "attestations are not supported");
+	for (size_t i = 0; i < ARRAY_SIZE(attestations); i++) {
+		const json_t *value = json_object_get(raw, attestations[i]);
+		const char *text = json_is_true(value) ? "true" : json_string_value(value);
+		struct err why = ERR_INIT;
+
+		if (text && build_argument_attest(attestations[i], text, &why) < 0) {
+			cleanup_free char *msg = xstrdup(why.msg);
+
+			err_done(&why);
+			return bad(s, attestations[i], err, "%s", msg);
+		}
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(caches); i++)
 		if (json_array_size(json_object_get(raw, caches[i])))
 			cli_warn(cli,
@@ -216,22 +215,33 @@ static int set_contexts(const struct service *s, struct part *p, struct err *err
 	return 0;
 }
 
-static int set_platform(const struct service *s, struct part *p, struct err *err)
+/* One that is going to run here is built for this machine only; `build` makes all. */
+static int set_platforms(const struct service *s, const struct build_wish *wish,
+			 struct build_options *b, struct err *err)
 {
-	cleanup_strv struct strv list = { 0 };
+	cleanup_free char *own = NULL, *one = NULL;
+	const char *standard = getenv("DOCKER_DEFAULT_PLATFORM");
+	struct strv list = { 0 };
+	int r = set_texts(s, b, "platforms", build_argument_platform, err);
 
-	json_strv(s->build.raw, "platforms", &list);
-	if (list.n > 1 && !s->platform)
-		return bad(s, "platforms", err, "one platform at a time can be built, not %zu",
-			   list.n);
-	if (s->platform && list.n && !strv_has(&list, s->platform))
+	if (r == 0)
+		r = image_platform("local", &own, err);
+	if (r == 0 && s->platform && (r = image_platform(s->platform, &one, err)) < 0)
+		return err_wrap(err, "service '%s'", s->name);
+	if (r < 0)
+		return r;
+	if (one && b->platforms.n && !strv_has(&b->platforms, one))
 		return bad(s, "platforms", err, "the service's platform '%s' is not among them",
 			   s->platform);
-	if (s->platform)
-		p->platform = xstrdup(s->platform);
-	else if (list.n)
-		p->platform = xstrdup(list.v[0]);
-	p->options.platform = p->platform;
+	if (!one && !b->platforms.n && !str_empty(standard))
+		return build_argument_platform(b, standard, err);
+	if (!one && b->platforms.n > 1 && !wish->all_platforms)
+		one = xstrdup(strv_has(&b->platforms, own) ? own : b->platforms.v[0]);
+	if (one) {
+		strv_add(&list, one);
+		strv_done(&b->platforms);
+		b->platforms = list;
+	}
 	return 0;
 }
 
@@ -337,7 +347,7 @@ static int fill(struct cli *cli, struct image_store *store, const struct build_w
 	if (r == 0)
 		r = set_context(s, p, err);
 	if (r == 0)
-		r = set_platform(s, p, err);
+		r = set_platforms(s, wish, b, err);
 	if (r == 0)
 		r = set_network(s, b, err);
 	if (r == 0)
@@ -540,7 +550,7 @@ int build_services(struct cli *cli, struct image_store *store, const struct serv
 		   const struct build_wish *wish, struct strv *ret_built, struct err *err)
 {
 	cleanup(parts_done) struct parts parts = { 0 };
-	cleanup(build_view_done) struct build_view view = { 0 };
+	cleanup(build_view_free) struct build_view view = { 0 };
 	cleanup_fd int interrupt = FD_NONE;
 	const char *mode = wish->progress ? wish->progress : cli->global.progress;
 	int r = 0;
@@ -552,6 +562,7 @@ int build_services(struct cli *cli, struct image_store *store, const struct serv
 	r = interrupt_open(&interrupt, err);
 	if (r == 0)
 		r = build_view_init(&view, cli, mode, wish->quiet, err);
+	view.checking = wish->check;
 	while (r == 0 && !all_done(&parts))
 		r = build_wave(&parts, &view, &interrupt, err);
 	build_view_done(&view);

@@ -8,6 +8,7 @@
 struct build_wish {
 	struct strv args, ssh; /* --build-arg, --ssh */
 	bool no_cache, pull, quiet, check, explain;
+	bool all_platforms;	       /* else only the one that runs here */
 	const char *memory, *progress; /* or NULL */
 };
 /* Builds those of the services (NULL-terminated) that have a build section, and the services that

@@ -1,19 +1,29 @@
 #include "cli/build-view.h"
 
+#include "base/hash.h"
+#include "base/parse.h"
+
 #include <stdio.h>
 
 int build_view_init(struct build_view *view, struct cli *cli, const char *mode, bool quiet,
 		    struct err *err)
 {
-	static const char *const modes[] = { "auto", "plain", "tty", "quiet" };
+	static const char *const modes[] = { "auto", "plain", "tty", "quiet", "none", "rawjson" };
 	bool known = str_empty(mode);
 
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
 		known = known || str_eq(mode, modes[i]);
 	if (!known)
-		return err_usage(err, "progress '%s' is not auto, plain, tty or quiet", mode);
-	*view = (struct build_view){ .cli = cli, .quiet = quiet || str_eq(mode, "quiet") };
-	if (!view->quiet && cli->stderr_tty && !str_eq(mode, "plain"))
+		return err_usage(err, "progress '%s' is not auto, plain, tty, quiet or rawjson",
+				 mode);
+	*view = (struct build_view){
+		.cli = cli,
+		.quiet = quiet || str_eq(mode, "quiet") || str_eq(mode, "none"),
+		.raw = str_eq(mode, "rawjson"),
+		.said = STR_INIT,
+		.found = json_array(),
+	};
+	if (!view->quiet && cli->stderr_tty && !view->raw && !str_eq(mode, "plain"))
 		view->progress = progress_new(cli, 0);
 	return 0;
 }
@@ -28,6 +38,13 @@ void build_view_done(struct build_view *view)
 	vec_each(name, &view->names)
 		free(*name);
 	vec_done(&view->names);
+}
+
+void build_view_free(struct build_view *view)
+{
+	build_view_done(view);
+	str_done(&view->said);
+	json_decref(ptr_take(view->found));
 }
 
 static const char *name_of(const struct build_view *view, int number)
@@ -88,6 +105,52 @@ static void print_plain(const struct build_view *view, const struct build_event 
 	}
 }
 
+/* One line of JSON for what happened, as BuildKit's: a step is a vertex by a digest of its name. */
+static void print_raw(const struct build_view *view, const struct build_event *e)
+{
+	cleanup_json json_t *j = NULL;
+	cleanup_free char *text = NULL,
+			  *name = xasprintf("%d %s", e->number, name_of(view, e->number));
+	char hex[SHA256_HEX], now[RFC3339_TEXT], since[RFC3339_TEXT];
+	cleanup_free char *digest = NULL;
+
+	hash_hex(name, strlen(name), hex);
+	digest = xasprintf("sha256:%s", hex);
+	format_rfc3339(now_wall(), now);
+	format_rfc3339(now_wall() - e->duration, since);
+	switch (e->kind) {
+	case BUILD_STARTED:
+		j = json_pack("{s:[{s:s,s:s,s:s}]}", "vertexes", "digest", digest, "name",
+			      name_of(view, e->number), "started", now);
+		break;
+	case BUILD_CACHED:
+		j = json_pack("{s:[{s:s,s:s,s:s,s:s,s:b}]}", "vertexes", "digest", digest, "name",
+			      name_of(view, e->number), "started", since, "completed", now,
+			      "cached", 1);
+		break;
+	case BUILD_DONE:
+	case BUILD_FAILED:
+		j = json_pack("{s:[{s:s,s:s,s:s,s:s,s:s*}]}", "vertexes", "digest", digest, "name",
+			      name_of(view, e->number), "started", since, "completed", now, "error",
+			      e->kind == BUILD_FAILED ? e->text : NULL);
+		break;
+	case BUILD_OUTPUT: {
+		cleanup_free char *line = xasprintf("%s\n", e->text);
+		cleanup_free char *data = format_base64(line, strlen(line));
+
+		j = json_pack("{s:[{s:s,s:i,s:s,s:s}]}", "logs", "vertex", digest, "stream", 1,
+			      "data", data, "timestamp", now);
+		break;
+	}
+	default:
+		j = json_pack("{s:[{s:s,s:s,s:s}]}", "statuses", "id", e->text ? e->text : "",
+			      "vertex", digest, "timestamp", now);
+	}
+	text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	if (text)
+		fprintf(stderr, "%s\n", text);
+}
+
 void build_view_event(void *data, const struct build_event *event)
 {
 	const struct build_view_part *part = data;
@@ -103,29 +166,21 @@ void build_view_event(void *data, const struct build_event *event)
 		view->failure = xstrdup(e->text);
 	if (e->kind == BUILD_WARNING)
 		cli_warn(view->cli, "%s", e->text);
+	else if (view->raw)
+		print_raw(view, e);
 	else if (view->progress)
 		show_live(view, e);
 	else if (!view->quiet)
 		print_plain(view, e);
 }
 
-int build_view_checked(const struct build_view *view)
-{
-	if (!view->warnings)
-		printf("Check complete, no warnings found.\n");
-	else
-		printf("Check complete, %zu warning%s been found!\n", view->warnings,
-		       view->warnings == 1 ? " has" : "s have");
-	return view->warnings != 0;
-}
-
-void build_view_diagnose(void *data, const struct diagnostics *diagnostics)
+void build_view_diagnose(void *data, const struct diagnostics *diagnostics, const struct str *text)
 {
 	struct build_view *view = ((struct build_view_part *)data)->view;
 
-	vec_each(d, &diagnostics->items)
-		view->warnings += d->severity == SEVERITY_WARNING;
-	if (!view->quiet || diagnostics->errors)
+	if (view->checking)
+		build_view_note(view, diagnostics, text);
+	if (diagnostics->errors || (!view->quiet && !view->checking))
 		cli_print_diagnostics(view->cli, diagnostics);
 	if (diagnostics->errors)
 		view->cli->told = true;

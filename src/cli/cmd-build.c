@@ -1,4 +1,5 @@
 /* build: the images of the project's services. */
+#include "cli/build-arguments.h"
 #include "cli/build-service.h"
 #include "cli/cli.h"
 #include "cli/provide.h"
@@ -60,13 +61,6 @@ static int push_built(struct cli *cli, struct image_store *store, const struct s
 	return r;
 }
 
-static int refuse_attestation(const char *option, const char *value, struct err *err)
-{
-	if (str_empty(value) || str_eq(value, "false"))
-		return 0;
-	return err_unsupported(err, "--%s: attestations are not supported", option);
-}
-
 static int print_bake(struct cli *cli, const struct strv *args, bool deps,
 		      const struct build_wish *wish)
 {
@@ -92,13 +86,14 @@ static int build_verb(struct cli *cli, void *options, const struct strv *args, s
 		.quiet = o->quiet,
 		.check = o->check,
 		.explain = o->explain,
+		.all_platforms = true,
 		.memory = o->memory,
 		.progress = o->progress,
 	};
-	int r = refuse_attestation("provenance", o->provenance, err);
+	int r = build_argument_attest("--provenance", o->provenance ? o->provenance : "", err);
 
 	if (r == 0)
-		r = refuse_attestation("sbom", o->sbom, err);
+		r = build_argument_attest("--sbom", o->sbom ? o->sbom : "", err);
 	if (r == 0 && o->print)
 		return print_bake(cli, args, o->deps, &wish);
 	if (r < 0 || cli->global.dry_run)

@@ -164,9 +164,10 @@ static int put_names(struct image_store *store, const struct strv *names, const 
 	return 0;
 }
 
-int image_assemble(struct image_store *store, json_t *config, const struct image_layers *layers,
-		   const struct strv *names, char **ret_id, struct err *err)
+int image_assemble(struct image_store *store, const struct image_recipe *recipe, char **ret_id,
+		   char **ret_manifest, struct err *err)
 {
+	const struct image_layers *layers = recipe->layers;
 	VEC(struct manifest_layer) list = { 0 };
 	json_t *diff_ids = json_array();
 	char digest[DIGEST_TEXT], manifest[DIGEST_TEXT];
@@ -185,15 +186,35 @@ int image_assemble(struct image_store *store, json_t *config, const struct image
 		m->media_type = l->media_type;
 		m->size = l->blob_size;
 	}
-	json_put(config, "rootfs", json_pack("{s:s,s:o}", "type", "layers", "diff_ids", diff_ids));
+	json_put(recipe->config, "rootfs",
+		 json_pack("{s:s,s:o}", "type", "layers", "diff_ids", diff_ids));
 	if (r == 0)
-		r = image__blob_put_json(store, config, digest, NULL, err);
+		r = image__blob_put_json(store, recipe->config, digest, NULL, err);
 	if (r == 0)
-		r = image__manifest_make(store, digest, list.v, list.n, manifest, err);
+		r = image__manifest_make(store, digest, list.v, list.n, recipe->annotations,
+					 manifest, err);
 	if (r == 0)
-		r = put_names(store, names, manifest, err);
+		r = put_names(store, recipe->names, manifest, err);
 	vec_done(&list);
-	if (r == 0)
-		*ret_id = xstrdup(digest);
-	return r;
+	if (r < 0)
+		return r;
+	*ret_id = xstrdup(digest);
+	if (ret_manifest)
+		*ret_manifest = xstrdup(manifest);
+	return 0;
+}
+
+static int write_packed(void *data, const void *bytes, size_t len, struct err *err)
+{
+	int r = fs_write_all(*(const int *)data, bytes, len);
+
+	return r < 0 ? err_sys(err, -r, "write the archive") : 0;
+}
+
+int image_tree_pack(int root, int fd, struct err *err)
+{
+	struct pack_sink sink = { write_packed, &fd };
+	uint64_t entries;
+
+	return image__pack(root, &sink, &entries, err);
 }

@@ -52,10 +52,24 @@ int image_layer_move(struct image_store *store, const struct image_layer *below,
 bool image_layer_there(struct image_store *store, const struct image_layer *layer);
 char *image_layer_dir(struct image_store *store, const struct image_layer *layer); /* owned */
 
+struct image_recipe {
+	json_t *config; /* rootfs.diff_ids is set from the layers */
+	const struct image_layers *layers;
+	const struct strv *names;
+	const json_t *annotations; /* of the manifest: an object of strings, or NULL */
+};
 /* Stores the config document and a manifest, and points the names at it; without names it is kept
- * under none. rootfs.diff_ids is set from the layers. Owned outputs. */
-int image_assemble(struct image_store *store, json_t *config, const struct image_layers *layers,
-		   const struct strv *names, char **ret_id, struct err *err);
+ * under none. Owned outputs; ret_manifest may be NULL. */
+int image_assemble(struct image_store *store, const struct image_recipe *recipe, char **ret_id,
+		   char **ret_manifest, struct err *err);
+/* One image of several platforms: an index of the images with these ids, and the names point at it
+ * (this machine's, or else the first, is what runs under them). *ret_digest: of the index;
+ * *ret_native: the id that runs. Owned outputs. */
+int image_index_assemble(struct image_store *store, const struct strv *ids,
+			 const struct strv *names, const json_t *annotations, char **ret_digest,
+			 char **ret_native, struct err *err);
+/* A merged tree as a tar, to a descriptor. */
+int image_tree_pack(int root, int fd, struct err *err);
 /* The architecture of this machine as images name it: "amd64". */
 const char *image_architecture(void);
 

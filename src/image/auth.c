@@ -1,6 +1,7 @@
 /* Who we are at a registry: challenges, and the credentials that `docker login` leaves behind. */
 #include "base/fs.h"
 #include "base/json.h"
+#include "base/parse.h"
 #include "image/http.h"
 #include "image/image.h"
 
@@ -87,14 +88,6 @@ int image__challenge_parse(const char *header, struct challenge *ret, struct err
 	*ret = c;
 	c = (struct challenge){ 0 };
 	return 0;
-}
-
-char *image__base64(const void *data, size_t len)
-{
-	char *out = xcalloc(1, 4 * ((len + 2) / 3) + 1);
-
-	EVP_EncodeBlock((unsigned char *)out, data, (int)len);
-	return out;
 }
 
 /* "user:secret" in base64. */
@@ -318,7 +311,7 @@ int image_login(const char *registry, const char *user, const char *secret, stru
 {
 	const char *key = config_key(registry), *helper;
 	cleanup_free char *pair = xasprintf("%s:%s", user, secret);
-	cleanup_free char *auth = image__base64(pair, strlen(pair));
+	cleanup_free char *auth = format_base64(pair, strlen(pair));
 	cleanup_json json_t *config = NULL;
 	int r = load_config(&config, err);
 

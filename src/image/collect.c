@@ -36,23 +36,21 @@ static bool is_broken(int r)
 	return r == -ENOENT || r == -EBADMSG || r == -EINVAL || r == -EOPNOTSUPP;
 }
 
-static int mark_image(struct image_store *store, const struct ref_entry *ref, struct marks *m,
-		      struct err *err)
+static int mark_manifest(struct image_store *store, const char *digest, struct marks *m,
+			 struct err *err)
 {
 	cleanup_manifest struct manifest manifest = { 0 };
 	cleanup_image struct image image = { 0 };
 	char chain[DIGEST_TEXT];
 	int r;
 
-	mark(&m->blobs, image__hex(ref->manifest));
-	if (ref->remote[0])
-		mark(&m->blobs, image__hex(ref->remote));
-	r = image__manifest_load(store, ref->manifest, &manifest, err);
+	mark(&m->blobs, image__hex(digest));
+	r = image__manifest_load(store, digest, &manifest, err);
 	if (r == 0) {
 		mark(&m->blobs, image__hex(manifest.config));
 		vec_each(layer, &manifest.layers)
 			mark(&m->blobs, image__hex(layer->digest));
-		r = image__load_manifest(store, ref->manifest, false, NULL, &image, err);
+		r = image__load_manifest(store, digest, false, NULL, &image, err);
 	}
 	if (r < 0) {
 		if (!is_broken(r))
@@ -65,6 +63,27 @@ static int mark_image(struct image_store *store, const struct ref_entry *ref, st
 		mark(&m->layers, image__hex(chain));
 	}
 	return 0;
+}
+
+/* The image that runs here, and what there is of other platforms' in the index of its name. */
+static int mark_image(struct image_store *store, const struct ref_entry *ref, struct marks *m,
+		      struct err *err)
+{
+	cleanup_strv struct strv parts = { 0 };
+	bool whole;
+	int r = mark_manifest(store, ref->manifest, m, err);
+
+	if (r < 0 || !ref->remote[0])
+		return r;
+	mark(&m->blobs, image__hex(ref->remote));
+	r = image__index_parts(store, ref->remote, &parts, &whole, err);
+	if (r < 0 && is_broken(r)) {
+		err_done(err);
+		r = 0;
+	}
+	for (size_t i = 0; r == 0 && i < parts.n; i++)
+		r = mark_manifest(store, parts.v[i], m, err);
+	return r;
 }
 
 /* ".../layers/<hex>/diff": by the chain id, so that another spelling of the root does not matter.

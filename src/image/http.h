@@ -24,7 +24,6 @@ int image__challenge_parse(const char *header, struct challenge *ret, struct err
 int image__credentials(const char *registry, char **ret_user, char **ret_secret, struct err *err);
 /* The user whose secret is an identity token (OAuth's refresh token), as Docker writes it. */
 #define IMAGE_IDENTITY_TOKEN "<token>"
-char *image__base64(const void *data, size_t len); /* owned */
 
 /* --- http.c: documents --- */
 struct http;

@@ -194,7 +194,7 @@ int image_tag(struct image_store *store, const char *source, const char *target,
 {
 	cleanup_image_ref struct image_ref ref = { 0 };
 	cleanup_fd int lock = FD_NONE;
-	char manifest[DIGEST_TEXT];
+	char manifest[DIGEST_TEXT], index[DIGEST_TEXT];
 	bool is_ref;
 	int r = image_ref_parse(target, &ref, err);
 
@@ -209,7 +209,9 @@ int image_tag(struct image_store *store, const char *source, const char *target,
 	if (r < 0)
 		return r;
 	r = image__resolve(store, source, manifest, &is_ref, err);
-	return r < 0 ? r : image__ref_write(store, &ref, manifest, NULL, err);
+	if (r == 0)
+		r = image__index_of(store, source, index, err);
+	return r < 0 ? r : image__ref_write(store, &ref, manifest, index, err);
 }
 
 /* --- list --- */

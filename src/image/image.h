@@ -75,6 +75,15 @@ void image_done(struct image *image);
  * when it is not in the store. Makes sure that its layers are unpacked. */
 int image_find(struct image_store *store, const char *name, struct image *ret, struct err *err);
 
+/* Platforms: "os/arch[/variant]". In the words of images: "x86_64" is amd64, arm64/v8 is arm64, arm
+ * is arm/v7, without an os linux is meant, "local" is this machine. ERR_INPUT. Owned. */
+int image_platform(const char *text, char **ret, struct err *err);
+/* `platform` as image_platform() gives it. */
+bool image_platform_is(const struct image_config *config, const char *platform);
+/* The image of a name for a platform, where that is in the store. ERR_NOT_FOUND. */
+int image_find_for(struct image_store *store, const char *name, const char *platform,
+		   struct image *ret, struct err *err);
+
 /* The id alone, without unpacking anything; and when the name was last pointed at it (wall). Owned;
  * ret_when may be NULL. */
 int image_id(struct image_store *store, const char *name, char **ret_id, nsec_t *ret_when,
@@ -104,6 +113,10 @@ struct image_progress {
  */
 int image_load(struct image_store *store, int fd, const struct image_progress *progress,
 	       struct strv *ret_names, struct err *err);
+/* One image of an OCI layout directory, by its tag or digest (NULL: the only one, or "latest"); it
+ * gets no name. */
+int image_load_layout(struct image_store *store, int fd, const char *which, const char *platform,
+		      char **ret_id, struct err *err);
 /* A root file system tar (any compression) becomes a one-layer image. `changes`: Dockerfile lines
  * (CMD ENTRYPOINT ENV EXPOSE LABEL ONBUILD STOPSIGNAL USER VOLUME WORKDIR HEALTHCHECK SHELL). */
 int image_import(struct image_store *store, int fd, const char *name, const struct strv *changes,
@@ -111,6 +124,9 @@ int image_import(struct image_store *store, int fd, const char *name, const stru
 		 struct err *err);
 /* A `docker load`able archive that is an OCI layout too. */
 int image_save(struct image_store *store, const struct strv *names, int fd, struct err *err);
+/* The same as an OCI layout directory, which is made. */
+int image_save_layout(struct image_store *store, const struct strv *names, const char *dir,
+		      struct err *err);
 int image_tag(struct image_store *store, const char *source, const char *target, struct err *err);
 /* Removes the reference; when it was the last of its image, the image's blobs and layers that
  * nothing else uses. `in_use`: absolute layer directories that containers need. Fills untagged
@@ -156,6 +172,7 @@ json_t *image_history(struct image_store *store, const struct image *image);
 struct image_pull {
 	const char *platform;
 	bool quiet;
+	bool keep_name; /* a name that is there goes on standing for what it stands for */
 	struct image_progress progress;
 };
 int image_pull(struct image_store *store, const char *name, const struct image_pull *options,

@@ -101,7 +101,7 @@ static int finish(struct image_store *store, struct import *in, struct layer_wri
 	if (r == 0)
 		r = image__blob_put_json(store, config, id, NULL, err);
 	if (r == 0)
-		r = image__manifest_make(store, id, &blob, 1, manifest, err);
+		r = image__manifest_make(store, id, &blob, 1, NULL, manifest, err);
 	if (r == 0)
 		r = ref ? image__ref_write(store, ref, manifest, NULL, err)
 			: image__ref_keep(store, manifest, err);

@@ -299,8 +299,9 @@ static int document(struct load *l, const char *name, json_t **ret, struct err *
 }
 
 /* A manifest that is in the store with all it names becomes an image: unpacked, and named when
- * there is a name. */
-static int add_image(struct load *l, const char *manifest, const struct strv *tags, struct err *err)
+ * there is a name. index: what the name stands for where that is more than this image, or NULL. */
+static int add_image(struct load *l, const char *manifest, const char *index,
+		     const struct strv *tags, struct err *err)
 {
 	cleanup_image struct image image = { 0 };
 	int r;
@@ -315,7 +316,7 @@ static int add_image(struct load *l, const char *manifest, const struct strv *ta
 
 		r = image_ref_parse(tags->v[i], &ref, err);
 		if (r == 0)
-			r = image__ref_write(l->store, &ref, manifest, NULL, err);
+			r = image__ref_write(l->store, &ref, manifest, index, err);
 		if (r < 0)
 			return r;
 		cleanup_free char *familiar = image_ref_familiar(&ref);
@@ -359,9 +360,10 @@ static int add_docker_image(struct load *l, const json_t *entry, struct err *err
 		memcpy(blobs.v[i].digest, f->digest, DIGEST_TEXT);
 	}
 	if (r == 0)
-		r = image__manifest_make(l->store, config->digest, blobs.v, blobs.n, manifest, err);
+		r = image__manifest_make(l->store, config->digest, blobs.v, blobs.n, NULL, manifest,
+					 err);
 	if (r == 0)
-		r = add_image(l, manifest, &tags, err);
+		r = add_image(l, manifest, NULL, &tags, err);
 	vec_done(&blobs);
 	return r;
 }
@@ -413,8 +415,8 @@ static void annotated_name(const json_t *descriptor, struct strv *tags)
 }
 
 /* What an index descriptor stands for on this machine, digest of a manifest. */
-static int choose_manifest(struct load *l, const char *digest, int depth, char ret[DIGEST_TEXT],
-			   struct err *err)
+static int choose_manifest(struct load *l, const char *digest, const char *platform, int depth,
+			   char ret[DIGEST_TEXT], struct err *err)
 {
 	cleanup_json json_t *doc = NULL;
 	const json_t *chosen = NULL;
@@ -431,8 +433,10 @@ static int choose_manifest(struct load *l, const char *digest, int depth, char r
 	}
 	if (depth >= LOAD_DEPTH_MAX)
 		return err_input(err, "indexes are nested too deeply");
-	r = image__index_choose(doc, NULL, &chosen, err);
-	return r < 0 ? r : choose_manifest(l, json_str(chosen, "digest", ""), depth + 1, ret, err);
+	r = image__index_choose(doc, platform, &chosen, err);
+	return r < 0 ? r
+		     : choose_manifest(l, json_str(chosen, "digest", ""), platform, depth + 1, ret,
+				       err);
 }
 
 static int add_oci(struct load *l, const json_t *index, const json_t *docker, struct err *err)
@@ -444,7 +448,8 @@ static int add_oci(struct load *l, const json_t *index, const json_t *docker, st
 		cleanup_strv struct strv tags = { 0 };
 		cleanup_manifest struct manifest m = { 0 };
 		char digest[DIGEST_TEXT];
-		int r = choose_manifest(l, json_str(item, "digest", ""), 0, digest, err);
+		const char *top = json_str(item, "digest", "");
+		int r = choose_manifest(l, top, NULL, 0, digest, err);
 
 		if (r == 0)
 			r = image__manifest_load(l->store, digest, &m, err);
@@ -453,7 +458,7 @@ static int add_oci(struct load *l, const json_t *index, const json_t *docker, st
 		annotated_name(item, &tags);
 		if (!tags.n)
 			docker_tags(l, docker, m.config, &tags);
-		r = add_image(l, digest, &tags, err);
+		r = add_image(l, digest, str_eq(top, digest) ? NULL : top, &tags, err);
 		if (r < 0)
 			return r;
 	}
@@ -500,5 +505,66 @@ int image_load(struct image_store *store, int fd, const struct image_progress *p
 		return err_wrap(err, "load");
 	if (ret_names)
 		strv_copy(ret_names, &names);
+	return 0;
+}
+
+/* --- one image of a layout --- */
+
+/* The descriptor with this tag or digest; without either the only one, or the one called "latest".
+ */
+static int find_in_layout(const json_t *index, const char *which, const json_t **ret,
+			  struct err *err)
+{
+	const json_t *list = json_object_get(index, "manifests"), *item, *latest = NULL;
+	size_t i;
+
+	json_array_foreach(list, i, item) {
+		const char *name = json_str(json_object_get(item, "annotations"),
+					    "org.opencontainers.image.ref.name", "");
+		const char *wanted = which ? which : "latest";
+		/* Some write the whole reference there. */
+		const char *tag = strrchr(name, ':');
+
+		if (str_eq(json_str(item, "digest", ""), wanted) || str_eq(name, wanted) ||
+		    (tag && str_eq(tag + 1, wanted)))
+			latest = item;
+	}
+	if (!latest && !which && json_array_size(list) == 1)
+		latest = json_array_get(list, 0);
+	if (!latest)
+		return err_not_found(err, "the OCI layout has no image '%s'",
+				     which ? which : "latest");
+	*ret = latest;
+	return 0;
+}
+
+int image_load_layout(struct image_store *store, int fd, const char *which, const char *platform,
+		      char **ret_id, struct err *err)
+{
+	cleanup_map struct map files = MAP_INIT_FREE(load_file_free);
+	cleanup_strv struct strv names = { 0 };
+	struct load l = { .store = store, .files = files, .names = &names };
+	cleanup_fd int lock = FD_NONE;
+	cleanup_json json_t *index = NULL;
+	const json_t *item = NULL;
+	char digest[DIGEST_TEXT];
+	struct strv none = { 0 };
+	int r = image__lock(store, IMAGE_LOCK_SHARED, &lock, err);
+
+	if (r < 0)
+		return r;
+	r = read_directory(&l, fd, err);
+	if (r == 0)
+		r = document(&l, "index.json", &index, err);
+	if (r == 0)
+		r = find_in_layout(index, which, &item, err);
+	if (r == 0)
+		r = choose_manifest(&l, json_str(item, "digest", ""), platform, 0, digest, err);
+	if (r == 0)
+		r = add_image(&l, digest, NULL, &none, err);
+	files = l.files; /* for the cleanup */
+	if (r < 0)
+		return err_wrap(err, "load");
+	*ret_id = xstrdup(names.v[0]);
 	return 0;
 }

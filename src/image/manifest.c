@@ -88,7 +88,7 @@ static json_t *descriptor(const char *type, const char *digest, uint64_t size)
 
 int image__manifest_make(struct image_store *store, const char *config,
 			 const struct manifest_layer *layers, size_t count,
-			 char ret_digest[DIGEST_TEXT], struct err *err)
+			 const json_t *annotations, char ret_digest[DIGEST_TEXT], struct err *err)
 {
 	cleanup_json json_t *doc = json_object();
 	cleanup_fd int fd = FD_NONE;
@@ -98,6 +98,8 @@ int image__manifest_make(struct image_store *store, const char *config,
 	json_put(doc, "schemaVersion", json_integer(2));
 	json_put_str(doc, "mediaType", MANIFEST_TYPE);
 	json_put(doc, "layers", list);
+	if (json_object_size(annotations))
+		json_put(doc, "annotations", json_deep_copy(annotations));
 	fd = image__blob_open(store, config, &size, err);
 	if (fd < 0)
 		return fd;

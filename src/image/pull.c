@@ -454,7 +454,9 @@ static int pull_all(struct pull *p, void *data, struct err *err)
 	image__config_done(&config);
 	if (r == 0)
 		r = image__load_manifest(p->store, m.digest, true, NULL, &image, err);
-	if (r == 0)
+	if (r == 0 && p->options->keep_name && image__ref_time(p->store, &p->ref))
+		r = image__ref_keep(p->store, m.digest, err);
+	else if (r == 0)
 		r = image__ref_write(p->store, &p->ref, m.digest,
 				     str_eq(top, m.digest) ? NULL : top, err);
 	if (r == 0 && ret_id)

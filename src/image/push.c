@@ -132,21 +132,22 @@ static int push_blob(struct push *p, const char *digest, uint64_t size, struct e
 	return r;
 }
 
-static int push_manifest(struct push *p, const struct manifest *m, struct err *err)
+/* A manifest or an index; `which`: the tag, or its digest for one that only an index names. */
+static int put_document(struct push *p, const char *digest, const char *which, const char *type,
+			struct err *err)
 {
-	cleanup_free char *path = xasprintf("/v2/%s/manifests/%s", p->ref.repository, p->ref.tag);
+	cleanup_free char *path = xasprintf("/v2/%s/manifests/%s", p->ref.repository, which);
 	cleanup_http_response struct http_response response = { 0 };
 	cleanup_fd int fd = FD_NONE;
 	struct http_request q = {
 		.method = "PUT",
 		.path = path,
-		.content_type =
-			json_str(m->raw, "mediaType", "application/vnd.oci.image.manifest.v1+json"),
+		.content_type = type,
 		.max = 65536,
 	};
 	int r;
 
-	fd = image__blob_open(p->store, m->digest, &q.body_size, err);
+	fd = image__blob_open(p->store, digest, &q.body_size, err);
 	if (fd < 0)
 		return fd;
 	q.body_fd = fd;
@@ -156,17 +157,11 @@ static int push_manifest(struct push *p, const struct manifest *m, struct err *e
 	return r;
 }
 
-static int push_all(struct push *p, const char *name, char **ret_digest, struct err *err)
+static int push_image(struct push *p, const char *digest, const char *which, struct err *err)
 {
 	cleanup_manifest struct manifest m = { 0 };
-	char digest[DIGEST_TEXT];
-	bool is_ref;
-	int r = image__resolve(p->store, name, digest, &is_ref, err);
+	int r = image__manifest_load(p->store, digest, &m, err);
 
-	if (r == 0)
-		r = image__manifest_load(p->store, digest, &m, err);
-	if (r == 0)
-		r = image__refs_list(p->store, &p->others, err);
 	vec_each(layer, &m.layers) {
 		if (r < 0)
 			break;
@@ -174,10 +169,46 @@ static int push_all(struct push *p, const char *name, char **ret_digest, struct 
 	}
 	if (r == 0)
 		r = push_blob(p, m.config, m.config_size, err);
+	if (r < 0)
+		return r;
+	return put_document(
+		p, digest, which,
+		json_str(m.raw, "mediaType", "application/vnd.oci.image.manifest.v1+json"), err);
+}
+
+/* All platforms of a name, then the index. */
+static int push_index(struct push *p, const char *index, struct err *err)
+{
+	cleanup_json json_t *doc = NULL;
+	cleanup_strv struct strv parts = { 0 };
+	bool whole;
+	int r = image__blob_json(p->store, index, &doc, err);
+
 	if (r == 0)
-		r = push_manifest(p, &m, err);
+		r = image__index_parts(p->store, index, &parts, &whole, err);
+	for (size_t i = 0; r == 0 && i < parts.n; i++)
+		r = push_image(p, parts.v[i], parts.v[i], err);
+	if (r < 0)
+		return r;
+	return put_document(p, index, p->ref.tag,
+			    json_str(doc, "mediaType", "application/vnd.oci.image.index.v1+json"),
+			    err);
+}
+
+static int push_all(struct push *p, const char *name, char **ret_digest, struct err *err)
+{
+	char digest[DIGEST_TEXT], index[DIGEST_TEXT];
+	bool is_ref;
+	int r = image__resolve(p->store, name, digest, &is_ref, err);
+
+	if (r == 0)
+		r = image__index_of(p->store, name, index, err);
+	if (r == 0)
+		r = image__refs_list(p->store, &p->others, err);
+	if (r == 0)
+		r = index[0] ? push_index(p, index, err) : push_image(p, digest, p->ref.tag, err);
 	if (r == 0 && ret_digest)
-		*ret_digest = xstrdup(digest);
+		*ret_digest = xstrdup(index[0] ? index : digest);
 	return r;
 }
 

@@ -167,16 +167,25 @@ void image__manifest_done(struct manifest *m);
 int image__manifest_decode(json_t *doc, struct manifest *ret, struct err *err);
 int image__manifest_load(struct image_store *store, const char *digest, struct manifest *ret,
 			 struct err *err);
-/* Makes and stores an OCI manifest. layers: borrowed. */
+/* Makes and stores an OCI manifest. layers: borrowed. annotations: NULL for none. */
 int image__manifest_make(struct image_store *store, const char *config,
 			 const struct manifest_layer *layers, size_t count,
-			 char ret_digest[DIGEST_TEXT], struct err *err);
+			 const json_t *annotations, char ret_digest[DIGEST_TEXT], struct err *err);
 bool image__is_index(const json_t *doc);
 /* The descriptor in an index that suits the platform ("os/arch[/variant]", NULL: this machine's).
  * Borrowed from doc. ERR_NOT_FOUND names what there is. */
 int image__index_choose(const json_t *doc, const char *platform, const json_t **ret,
 			struct err *err);
 const char *image__machine(void); /* "amd64", "arm64", ... */
+
+/* --- platform.c --- */
+/* Of the manifests that the index (a digest, or "") lists, those that are in the store. *ret_whole:
+ * that is all of them, and there is an index. */
+int image__index_parts(struct image_store *store, const char *index, struct strv *ret_manifests,
+		       bool *ret_whole, struct err *err);
+/* The index that a name stands for, when all of it is in the store; else "". */
+int image__index_of(struct image_store *store, const char *name, char ret[DIGEST_TEXT],
+		    struct err *err);
 
 /* --- refs.c --- */
 struct ref_entry {

@@ -1,4 +1,5 @@
 /* Answering a registry's 401: a password, or a token that its token server gives for one. */
+#include "base/parse.h"
 #include "image/transfer.h"
 
 #include "base/json.h"
@@ -18,7 +19,7 @@ static int ask_credentials(struct http *h, struct err *err)
 static char *basic_header(const struct http *h)
 {
 	cleanup_free char *pair = xasprintf("%s:%s", h->user, h->secret);
-	cleanup_free char *text = image__base64(pair, strlen(pair));
+	cleanup_free char *text = format_base64(pair, strlen(pair));
 
 	return xasprintf("Authorization: Basic %s", text);
 }

@@ -172,12 +172,12 @@ image_id() {
 		[ "$status" -ne 0 ]
 		[[ $output == *"compose.yaml:5"* && $output == *"$key"* ]]
 	done <<-E
-		platforms [linux/amd64, linux/arm64]
+		platforms [linux/amd64, linux/nothing]
 		network some-network
 		provenance true
 		sbom true
 		entitlements [device]
-		additional_contexts {a: "oci-layout://x"}
+		additional_contexts {a: "s3://x"}
 	E
 	compose <<-E
 		services: {x: {build: {context: ./nowhere}}}

@@ -44,7 +44,7 @@ static const struct {
 	{ "JSONArgsRecommended with a shell",
 	  "FROM alpine\nSHELL [\"/bin/bash\", \"-c\"]\nENTRYPOINT echo \"hello world\"", "" },
 	{ "MaintainerDeprecated", "FROM a\nMAINTAINER moby@example.com",
-	  "2 MaintainerDeprecated: MAINTAINER instruction is deprecated in favor of using label" },
+	  "2 MaintainerDeprecated: Maintainer instruction is deprecated in favor of using label" },
 	{ "UndefinedArgInFrom", "FROM node:22${VARIANT} AS jsbuilder",
 	  "1 UndefinedArgInFrom: FROM argument 'VARIANT' is not declared" },
 	{ "UndefinedArgInFrom, misspelled", "FROM --platform=${BULDPLATFORM} node",
@@ -127,12 +127,12 @@ static const struct {
 	  "mapping, found '127.0.0.1:80:80'" },
 	/* the directive */
 	{ "skip", "# check=skip=StageNameCasing,FromAsCasing\nFROM a as B\nMAINTAINER x",
-	  "3 MaintainerDeprecated: MAINTAINER instruction is deprecated in favor of using label" },
+	  "3 MaintainerDeprecated: Maintainer instruction is deprecated in favor of using label" },
 	{ "skip all", "# check=skip=all\nFROM a as B\nMAINTAINER x", "" },
 	{ "skip all of the experimental", "# check=skip=all;experimental=all\n# x\nFROM a as B",
 	  "" },
 	{ "error", "# check=error=true\nFROM a\nMAINTAINER x",
-	  "error 3 MaintainerDeprecated: MAINTAINER instruction is deprecated in favor of using "
+	  "error 3 MaintainerDeprecated: Maintainer instruction is deprecated in favor of using "
 	  "label" },
 	{ "error, nothing found",
 	  "# check=skip=MaintainerDeprecated;error=true\nFROM a\nMAINTAINER x", "" },

@@ -125,6 +125,7 @@ static void test_assemble(void **state)
 	cleanup_json json_t *config = json_pack("{s:s,s:s,s:{s:[s]}}", "architecture", "amd64",
 						"os", "linux", "config", "Cmd", "sh");
 	struct image_layers layers = { 0 };
+	struct image_recipe recipe = { .config = config, .layers = &layers, .names = &names };
 	struct image_layer layer;
 	struct err err = ERR_INIT;
 
@@ -134,18 +135,18 @@ static void test_assemble(void **state)
 	assert_true(image_layer_there(f->store, &layer));
 	vec_push(&layers.items, layer);
 	strv_add(&names, "made:1");
-	if (image_assemble(f->store, config, &layers, &names, &id, &err) < 0)
+	if (image_assemble(f->store, &recipe, &id, NULL, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(image_find(f->store, "made:1", &image, &err), 0);
 	assert_string_equal(image.id, id);
 	assert_int_equal(image.layers.n, 1);
 	assert_string_equal(image.config.cmd.v[0], "sh");
-	assert_int_equal(image_assemble(f->store, config, &layers, &names, &second, &err), 0);
+	assert_int_equal(image_assemble(f->store, &recipe, &second, NULL, &err), 0);
 	assert_string_equal(id, second);
 	strv_add(&names,
 		 "made@sha256:0000000000000000000000000000000000000000000000000000000000000000");
 	free(ptr_take(second));
-	assert_true(image_assemble(f->store, config, &layers, &names, &second, &err) < 0);
+	assert_true(image_assemble(f->store, &recipe, &second, NULL, &err) < 0);
 	err_done(&err);
 	vec_done(&layers.items);
 }
