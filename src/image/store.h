@@ -56,7 +56,12 @@ struct blob_writer {
 	char temp[80];
 	bool keep; /* what is there stays for the next try */
 	struct hash *hash;
-	uint64_t size, checked; /* bytes written; bytes at the last look at the free space */
+	uint64_t size, checked; /* bytes given; bytes at the last look at the free space */
+	/* Of a download: whole blocks wait for each other, and go past the page cache. */
+	char *held; /* NULL: bytes are written as they are given */
+	size_t held_len;
+	uint64_t written;
+	bool direct, tried;
 };
 #define BLOB_WRITER_NONE ((struct blob_writer){ .fd = FD_NONE })
 int image__blob_begin(struct image_store *store, struct blob_writer *ret, struct err *err);
