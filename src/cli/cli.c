@@ -213,7 +213,6 @@ static int unknown_cmd(const char *name, struct err *err)
 		{ "alpha", "stave has no experimental commands" },
 		{ "bridge", "stave converts to no other platform's files" },
 		{ "commit", "use 'build', or 'cp' and 'image import'" },
-		{ "convert", "use 'config'" },
 		{ "export", "use 'cp SERVICE:/ -'" },
 		{ "publish", "stave publishes no Compose files as artifacts" },
 		{ "watch", "files are not watched; run 'up' after a change" },
@@ -236,7 +235,7 @@ static bool is_group(const char *name)
 	return false;
 }
 
-static int dispatch(struct cli *cli, const struct strv *args, struct err *err)
+static int dispatch(struct cli *cli, struct strv *args, struct err *err)
 {
 	size_t next, used = 0;
 	cleanup_strv struct strv none = { 0 };
@@ -271,6 +270,10 @@ static int dispatch(struct cli *cli, const struct strv *args, struct err *err)
 			help_all();
 		return 0;
 	}
+	if (strcmp(args->v[next], "convert") == 0) { /* its old name */
+		free(args->v[next]);
+		args->v[next] = xstrdup("config");
+	}
 	const struct cmd *cmd = cmd_find(args, next, &used);
 	if (cmd)
 		return run_cmd(cli, cmd, args, next + used, err);
@@ -283,6 +286,9 @@ static int dispatch(struct cli *cli, const struct strv *args, struct err *err)
 int cli_main(int argc, char **argv, const struct cli_api *api)
 {
 	struct cli cli = { .program = "stave", .api = api };
+	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	if (argc > 0 && strcmp(slash ? slash + 1 : argv[0], "docker-compose") == 0)
+		cli.program = "docker-compose";
 	cleanup_err struct err err = ERR_INIT;
 	cleanup_strv struct strv args = { 0 };
 	for (int i = 0; i < argc; i++)

@@ -64,6 +64,10 @@ int cli_containers(struct cli *cli, const struct strv *services, struct containe
 int cli_container(struct cli *cli, const char *service, int index, struct container **ret,
 		  struct err *err);
 
+/* The words of -e onto env: KEY=VALUE, or KEY, whose value is that of our own environment; left out
+ * when it is not there. */
+int cli_environment(const struct strv *words, struct strv *env, struct err *err);
+
 /* Diagnostics as `file:line:column: error: message`, the line, a caret, the hint. */
 void cli_print_diagnostics(struct cli *cli, const struct diagnostics *diagnostics);
 void cli_print_err(struct cli *cli, const struct err *err);

@@ -91,7 +91,7 @@ static int exec_run(struct cli *cli, void *options, const struct strv *args, str
 	const struct exec_args *o = options;
 	cleanup(container_free_cleanup) struct container *c = NULL;
 	cleanup(runtime_child_done) struct runtime_child child = RUNTIME_CHILD_NONE;
-	cleanup_strv struct strv command = { 0 };
+	cleanup_strv struct strv command = { 0 }, env = { 0 };
 	cleanup_relay struct relay relay = RELAY_NONE;
 	int r = cli_need_root(err);
 	if (r == 0)
@@ -102,9 +102,11 @@ static int exec_run(struct cli *cli, void *options, const struct strv *args, str
 		return r;
 	for (size_t i = 1; i < args->n; i++)
 		strv_add(&command, args->v[i]);
+	if ((r = cli_environment(&o->env, &env, err)) < 0)
+		return r;
 	struct exec_options exec = {
 		.args = command,
-		.env = o->env,
+		.env = env,
 		.user = o->user,
 		.workdir = o->workdir,
 		.privileged = o->privileged,

@@ -2,6 +2,16 @@
 #include "cli/apply.h"
 #include "cli/progress.h"
 
+/* What is as it is to become already: an error as in Docker Compose, once the others are done. */
+static int check_state(const struct containers *found, bool pause, struct err *err)
+{
+	vec_each(c, &found->items)
+		if ((*c)->state == (pause ? CONTAINER_PAUSED : CONTAINER_RUNNING))
+			return err_conflict(err, "container '%s' is %s", (*c)->name,
+					    pause ? "already paused" : "not paused");
+	return 0;
+}
+
 static int freeze(struct cli *cli, const struct strv *args, bool pause, struct err *err)
 {
 	enum container_state from = pause ? CONTAINER_RUNNING : CONTAINER_PAUSED;
@@ -29,7 +39,7 @@ static int freeze(struct cli *cli, const struct strv *args, bool pause, struct e
 		progress_step(p, subject, "done", pause ? "Paused" : "Unpaused");
 	}
 	progress_done(p);
-	return r;
+	return r < 0 ? r : check_state(&found, pause, err);
 }
 
 static int pause_run(struct cli *cli, void *options, const struct strv *args, struct err *err)

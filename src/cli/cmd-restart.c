@@ -26,11 +26,8 @@ static int restart_run(struct cli *cli, void *options, const struct strv *args, 
 	};
 	cleanup_containers struct containers found = { 0 };
 	int r = cli_containers(cli, args, &found, err);
-	if (r < 0)
+	if (r < 0 || !found.items.n)
 		return r;
-	if (!found.items.n)
-		return err_not_found(err, "project '%s' has no container to restart",
-				     cli->project_name);
 	return apply_goal(cli, &goal, err);
 }
 

@@ -25,11 +25,10 @@ static bool removable(const struct container *c, const struct rm_args *o)
 }
 
 /* Asks on the terminal; anything but yes, and an end of the input, is no. */
-static bool confirmed(const struct strv *names)
+static bool confirmed(void)
 {
 	char answer[16];
-	cleanup_free char *list = strv_join(names, ", ");
-	fprintf(stderr, "Going to remove %s\nAre you sure? [yN] ", list);
+	fprintf(stderr, "Are you sure? [yN] ");
 	fflush(stderr);
 	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
@@ -55,7 +54,10 @@ static int rm_run(struct cli *cli, void *options, const struct strv *args, struc
 		fprintf(stderr, "No stopped containers\n");
 		return 0;
 	}
-	if (!o->force && !cli->global.dry_run && !confirmed(&names))
+	cleanup_free char *list = strv_join(&names, ", ");
+	printf("Going to remove %s\n", list);
+	fflush(stdout);
+	if (!o->force && !cli->global.dry_run && !confirmed())
 		return 0;
 	return apply_goal(cli, &goal, err);
 }

@@ -7,6 +7,7 @@
 #include "cli/relay.h"
 #include "cli/session.h"
 #include "compose/words.h"
+#include "volume/volume.h"
 
 #include "base/fs.h"
 #include "base/hash.h"
@@ -31,7 +32,7 @@ static const struct option run_options[] = {
 	{ 0, "cap-add", OPTION_LIST, O(cap_add), "CAP", NULL, "Add Linux capabilities", 0 },
 	{ 0, "cap-drop", OPTION_LIST, O(cap_drop), "CAP", NULL, "Drop Linux capabilities", 0 },
 	{ 'd', "detach", OPTION_FLAG, O(detach), NULL, NULL,
-	  "Run in the background and print the container's name", 0 },
+	  "Run in the background and print the container's id", 0 },
 	{ 0, "dry-run", OPTION_FLAG, O(dry_run), NULL, NULL,
 	  "Show what would be done, and why, and do nothing", 0 },
 	{ 0, "entrypoint", OPTION_TEXT, O(entrypoint), "CMD", NULL,
@@ -69,19 +70,6 @@ static const struct option run_options[] = {
 	{ .name = NULL },
 };
 
-/* -e KEY takes the value from our own environment; one that is not there is left out, as Docker
- * Compose does. */
-static void add_env(struct strv *env, const struct strv *given)
-{
-	for (size_t i = 0; i < given->n; i++) {
-		const char *value = strchr(given->v[i], '=') ? NULL : getenv(given->v[i]);
-		if (strchr(given->v[i], '='))
-			env_put(env, given->v[i]);
-		else if (value)
-			env_set(env, given->v[i], value);
-	}
-}
-
 static int add_env_file(struct strv *env, const char *file, struct err *err)
 {
 	enum { ENV_FILE_MAX = 1 << 20 };
@@ -90,20 +78,20 @@ static int add_env_file(struct strv *env, const char *file, struct err *err)
 	if (r < 0)
 		return err_wrap(err, "--env-from-file");
 	cleanup_strv struct strv lines = strv_split(str_text(&text), '\n');
-	for (size_t i = 0; i < lines.n; i++) {
+	for (size_t i = 0; i < lines.n && r == 0; i++) {
 		char *line = lines.v[i];
 		line[strcspn(line, "\r")] = '\0';
 		if (*line && *line != '#')
-			add_env(env, &(struct strv){ .v = &line, .n = 1 });
+			r = cli_environment(&(struct strv){ .v = &line, .n = 1 }, env, err);
 	}
-	return 0;
+	return r;
 }
 
 static int make_oneoff(const struct run_args *o, const struct strv *args, bool tty,
 		       struct oneoff *ret, struct err *err)
 {
-	char hex[9];
-	hex_random(hex, 8);
+	char hex[13];
+	hex_random(hex, 12);
 	*ret = (struct oneoff){
 		.service = xstrdup(args->v[0]),
 		.name = xstrdup(o->name),
@@ -124,11 +112,13 @@ static int make_oneoff(const struct run_args *o, const struct strv *args, bool t
 	strv_copy(&ret->cap_add, &o->cap_add);
 	strv_copy(&ret->cap_drop, &o->cap_drop);
 	for (size_t i = 0; i < o->env_from_file.n; i++) {
-		int r = add_env_file(&ret->env, o->env_from_file.v[i], err);
-		if (r < 0)
-			return r;
+		int bad = add_env_file(&ret->env, o->env_from_file.v[i], err);
+		if (bad < 0)
+			return bad;
 	}
-	add_env(&ret->env, &o->env);
+	int r = cli_environment(&o->env, &ret->env, err);
+	if (r < 0)
+		return r;
 	for (size_t i = 1; i < args->n; i++)
 		strv_add(&ret->command.args, args->v[i]);
 	ret->command.set = args->n > 1;
@@ -197,7 +187,7 @@ static int start(struct cli *cli, const struct run_args *o, bool tty, struct goa
 		 struct err *err)
 {
 	cleanup(client_free_cleanup) struct client *client = NULL;
-	cleanup_fd int interrupt_fd = FD_NONE, console = FD_NONE;
+	cleanup_fd int interrupt_fd = FD_NONE, console = FD_NONE, nothing = FD_NONE;
 	cleanup_free char *id = NULL;
 	struct provide provide = {
 		.pull = o->pull,
@@ -212,6 +202,8 @@ static int start(struct cli *cli, const struct run_args *o, bool tty, struct goa
 	int r = tty ? 0 : relay_open(&relay, stdio, err);
 	for (int i = 0; i < 3 && !tty; i++)
 		stdio[i] = relay.child[i];
+	if (!tty && !o->interactive && !o->detach) /* all three or none can be sent */
+		stdio[0] = nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (r == 0)
 		r = provide_images(cli, &goal->services, o->no_deps, &provide, err);
 	if (r == 0)
@@ -235,13 +227,54 @@ static int start(struct cli *cli, const struct run_args *o, bool tty, struct goa
 		return status;
 	}
 	if (o->detach) {
-		cleanup(container_free_cleanup) struct container *c = NULL;
-		r = state_find(&cli->paths, cli->project_name, id, &c, err);
-		if (r == 0)
-			printf("%s\n", c->name);
-		return r;
+		printf("%s\n", id);
+		return 0;
 	}
 	return follow(cli, o, client, id, console, &relay, err);
+}
+
+/* A volume of -v that the Compose file does not define is one of that very name, no project's. */
+static int define_volumes(struct cli *cli, const struct strv *volumes, struct err *err)
+{
+	struct project *project = cli->project;
+	for (size_t i = 0; i < volumes->n; i++) {
+		const char *text = volumes->v[i], *colon = strchr(text, ':');
+		if (!colon || strchr("./~:", *text))
+			continue;
+		cleanup_free char *name = xstrndup(text, (size_t)(colon - text));
+		if (strchr(name, '/') || project_volume(project, name))
+			continue;
+		struct project_volume *volume = vec_add(&project->volumes);
+		volume->key = xstrdup(name);
+		volume->name = xstrdup(name);
+		int r = volume_create(cli->paths.root, &(struct volume){ .name = name }, NULL, NULL,
+				      err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* A name is one container's, whatever project it is in. */
+static int check_name(struct cli *cli, const char *name, struct err *err)
+{
+	cleanup_strv struct strv projects = { 0 };
+	int r = name ? state_projects(&cli->paths, &projects, err) : 0;
+	for (size_t i = 0; r == 0 && i < projects.n; i++) {
+		cleanup_containers struct containers list = { 0 };
+		cleanup_err struct err ignored =
+			ERR_INIT; /* of another project: not ours to judge */
+		if (state_containers(&cli->paths, projects.v[i], &list, &ignored) < 0)
+			continue;
+		vec_each(c, &list.items)
+			if (strcmp((*c)->name, name) == 0)
+				return err_conflict(
+					err,
+					"the container name '%s' is already in use by container "
+					"'%.12s' of project '%s': remove it, or choose another",
+					name, (*c)->id, projects.v[i]);
+	}
+	return r;
 }
 
 static int run_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
@@ -256,11 +289,15 @@ static int run_run(struct cli *cli, void *options, const struct strv *args, stru
 	strv_add(&goal.services, args->v[0]);
 	goal.oneoff = new0(struct oneoff);
 	int r = make_oneoff(o, args, tty, goal.oneoff, err);
+	if (r == 0)
+		r = check_name(cli, o->name, err);
 	if (r < 0)
 		return r;
 	if (o->dry_run || cli->global.dry_run)
 		return planview_run(cli, &goal, "text", err);
 	r = cli_need_root(err);
+	if (r == 0)
+		r = define_volumes(cli, &o->volumes, err);
 	return r < 0 ? r : start(cli, o, tty, &goal, err);
 }
 

@@ -94,6 +94,8 @@ static int check(const struct up_args *o, struct err *err)
 		return err_usage(err, "--force-recreate and --no-recreate are incompatible");
 	if (o->always_recreate_deps && o->no_recreate)
 		return err_usage(err, "--always-recreate-deps and --no-recreate are incompatible");
+	if (o->build && o->no_build)
+		return err_usage(err, "--build and --no-build are incompatible");
 	if (o->watch)
 		return err_unsupported(err, "--watch is not supported yet");
 	return 0;

@@ -3,6 +3,9 @@
 
 #include <stdio.h>
 
+/* The Docker Compose whose files, flags and output ours are held against. */
+#define COMPOSE_VERSION "2.40.3"
+
 struct version_options {
 	const char *format;
 	bool brief;
@@ -19,15 +22,19 @@ static const struct option version_options[] = {
 static int version_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
 {
 	const struct version_options *o = options;
-	(void)cli;
+	/* Scripts that call us docker-compose ask which Compose they may write for. */
+	bool stands_in = str_eq(cli->program, "docker-compose");
+	const char *version = stands_in ? COMPOSE_VERSION : STAVE_VERSION;
 	(void)args;
 	if (o->format && strcmp(o->format, "json") != 0 && strcmp(o->format, "pretty") != 0)
 		return err_usage(err, "invalid value '%s' for '--format': expected pretty or json",
 				 o->format);
 	if (o->brief)
-		printf("%s\n", STAVE_VERSION);
+		printf("%s\n", version);
 	else if (str_eq(o->format, "json"))
-		printf("{\"version\":\"%s\"}\n", STAVE_VERSION);
+		printf("{\"version\":\"%s\"}\n", version);
+	else if (stands_in)
+		printf("Docker Compose version v%s (stave %s)\n", version, STAVE_VERSION);
 	else
 		printf("stave version %s\n", STAVE_VERSION);
 	return 0;

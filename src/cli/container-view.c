@@ -1,6 +1,7 @@
 #include "cli/container-view.h"
 
 #include "base/parse.h"
+#include "cli/listing.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -140,11 +141,22 @@ static char *ports_text(const json_t *publishers)
 	return str_take(&out);
 }
 
+/* The words with a blank between them; an argument that has blanks itself is quoted. */
+static char *command_words(const struct container *c)
+{
+	cleanup_str struct str out = STR_INIT;
+	for (size_t i = 0; i < c->command.n; i++) {
+		const char *quote = i && strchr(c->command.v[i], ' ') ? "'" : "";
+		str_addf(&out, "%s%s%s%s", i ? " " : "", quote, c->command.v[i], quote);
+	}
+	return str_take(&out);
+}
+
 /* "\"docker-entrypoint.s…\"": quoted, and at most 20 characters when truncated. */
 static char *command_text(const struct container *c, bool truncate)
 {
 	enum { SHOWN = 20 };
-	cleanup_free char *words = strv_join(&c->command, " ");
+	cleanup_free char *words = command_words(c);
 	cleanup_str struct str out = STR_INIT;
 	size_t n = 0, total = 0;
 	for (const char *p = words; *p; p++)
@@ -241,5 +253,6 @@ json_t *container_view_row(const struct container *c, struct net *net, nsec_t no
 	json_put_str(row, "State", container_state_shown(c->state));
 	json_put_str(row, "Status", status);
 	put_lists(row, c);
+	json_put(row, LISTING_LABELS, json_incref(c->labels));
 	return row;
 }

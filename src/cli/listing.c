@@ -1,5 +1,7 @@
 #include "cli/listing.h"
 
+#include "cli/gotemplate.h"
+
 #include <ctype.h>
 #include <stdio.h>
 
@@ -63,229 +65,69 @@ static void render_table(const struct listing *l, struct str *out)
 	free(lines);
 }
 
+/* Members that begin with an underscore are not shown. */
+static json_t *without_hidden(const json_t *row)
+{
+	json_t *copy = json_copy((json_t *)row);
+	const char *key;
+	json_t *value;
+	void *next;
+	json_object_foreach_safe(copy, next, key, value)
+		if (*key == '_')
+			json_object_del(copy, key);
+	return copy;
+}
+
 static void render_json(const struct listing *l, struct str *out)
 {
 	const json_t *row;
 	size_t i;
+	cleanup_json json_t *shown = json_array();
+	json_array_foreach(l->rows, i, row)
+		json_array_append_new(shown, without_hidden(row));
 	if (l->json_array) {
-		cleanup_free char *text = json_text(l->rows);
+		cleanup_free char *text = json_text(shown);
 		str_addf(out, "%s\n", text);
 		return;
 	}
-	json_array_foreach(l->rows, i, row) {
+	json_array_foreach(shown, i, row) {
 		cleanup_free char *text = json_text(row);
 		str_addf(out, "%s\n", text);
 	}
 }
 
-/* Templates: the part of Go's language that people use on lists. */
-
-enum action_kind { ACTION_TEXT, ACTION_JSON, ACTION_RANGE, ACTION_END };
-
-/* The inside of {{ }}, trimmed: ".Name", "json .Name", "json .", "range .List", "end". */
-struct action {
-	enum action_kind kind;
-	char member[128]; /* "" for the whole row; "State.Status" is a member of a member */
-};
-
-/* What follows the word and its blanks, or NULL. */
-static const char *behind_word(const char *text, size_t *len, const char *word)
+/* The title of each member: the column's, else the member in capitals. */
+static json_t *titles_of(const struct listing *l)
 {
-	size_t n = strlen(word);
-	if (*len <= n || strncmp(text, word, n) != 0 || text[n] != ' ')
-		return NULL;
-	for (; n < *len && text[n] == ' '; n++)
-		;
-	*len -= n;
-	return text + n;
-}
-
-static bool parse_action(const char *text, size_t len, struct action *ret)
-{
-	const char *operand;
-	while (len && isspace((unsigned char)*text))
-		text++, len--;
-	while (len && isspace((unsigned char)text[len - 1]))
-		len--;
-	*ret = (struct action){ .kind = ACTION_TEXT };
-	if (len == 3 && strncmp(text, "end", 3) == 0) {
-		ret->kind = ACTION_END;
-		return true;
-	}
-	if ((operand = behind_word(text, &len, "json"))) {
-		ret->kind = ACTION_JSON;
-		text = operand;
-	} else if ((operand = behind_word(text, &len, "range"))) {
-		ret->kind = ACTION_RANGE;
-		text = operand;
-	}
-	if (!len || *text != '.' || len - 1 >= sizeof(ret->member))
-		return false;
-	for (size_t i = 1; i < len; i++)
-		if (!isalnum((unsigned char)text[i]) && text[i] != '_' &&
-		    (text[i] != '.' || text[i - 1] == '.'))
-			return false;
-	memcpy(ret->member, text + 1, len - 1);
-	return true;
-}
-
-/* The member of a row, or of an object in it: "State.Health.Status". */
-static const json_t *find_member(const json_t *row, const char *member)
-{
-	const json_t *found = json_object_get(row, member);
-	const char *dot = strchr(member, '.');
-	if (found || !dot)
-		return found;
-	cleanup_free char *first = xstrndup(member, (size_t)(dot - member));
-	return find_member(json_object_get(row, first), dot + 1);
-}
-
-static bool known(const struct listing *l, const char *member)
-{
-	const json_t *row;
-	size_t i;
-	for (const struct listing_column *c = l->columns; c->title; c++)
-		if (strcmp(c->key, member) == 0)
-			return true;
-	json_array_foreach(l->rows, i, row)
-		if (find_member(row, member))
-			return true;
-	return false;
-}
-
-/* The title over a member in `table TEMPLATE`: the column's, else the member in capitals. */
-static void add_title(const struct listing *l, const char *member, struct str *out)
-{
-	for (const struct listing_column *c = l->columns; c->title; c++)
-		if (strcmp(c->key, member) == 0) {
-			str_add(out, c->title);
-			return;
-		}
-	for (; *member; member++)
-		str_addc(out, (char)toupper((unsigned char)*member));
-}
-
-static const json_t *operand_of(const json_t *row, const struct action *action)
-{
-	return *action->member ? find_member(row, action->member) : row;
-}
-
-static void add_value(const json_t *row, const struct action *action, struct str *out)
-{
-	const json_t *value = operand_of(row, action);
-	cleanup_free char *text = action->kind == ACTION_TEXT ? member_text(value)
-				  : value		      ? json_text(value)
-							      : xstrdup("null");
-	str_add(out, text);
-}
-
-struct expansion {
-	const struct listing *l;
-	const char *template;
-	struct str *out;
-	struct err *err;
-};
-enum { RANGES_MAX = 8 }; /* one in the other */
-
-static int not_understood(const struct expansion *x)
-{
-	return err_usage(x->err,
-			 "template '%s': only {{.Member}}, {{json .Member}} and {{range "
-			 ".Member}}...{{end}} are understood",
-			 x->template);
-}
-
-/* The action at p, which begins with "{{"; what follows it, or NULL. */
-static const char *take_action(const char *p, const char *stop, struct action *ret)
-{
-	const char *end = strstr(p + 2, "}}");
-	return end && end < stop && parse_action(p + 2, (size_t)(end - p - 2), ret) ? end + 2
-										    : NULL;
-}
-
-/* Where the {{end}} is that belongs to a range whose body begins at p, or NULL. */
-static const char *range_end(const char *p, const char *stop)
-{
-	unsigned open = 1;
-	while ((p = strstr(p, "{{")) && p < stop) {
-		struct action action;
-		const char *next = take_action(p, stop, &action);
-		if (!next)
-			return NULL;
-		open += action.kind == ACTION_RANGE;
-		open -= action.kind == ACTION_END;
-		if (!open)
-			return p;
-		p = next;
-	}
-	return NULL;
-}
-
-static int expand(const struct expansion *x, const char *p, const char *stop, const json_t *row,
-		  unsigned depth);
-
-/* The body for each of an array, or of an object in the order of its keys, as in Go. */
-static int expand_range(const struct expansion *x, const char *body, const char *stop,
-			const json_t *list, unsigned depth)
-{
-	cleanup_strv struct strv keys = { 0 };
+	json_t *titles = json_object(), *row, *value;
 	const char *key;
-	json_t *value;
 	size_t i;
-	int r = 0;
-	json_array_foreach(list, i, value)
-		if (r == 0)
-			r = expand(x, body, stop, value, depth + 1);
-	json_object_foreach((json_t *)list, key, value)
-		strv_add(&keys, key);
-	strv_sort(&keys);
-	for (i = 0; r == 0 && i < keys.n; i++)
-		r = expand(x, body, stop, json_object_get(list, keys.v[i]), depth + 1);
-	return r;
-}
-
-static int expand_action(const struct expansion *x, const char **p, const char *stop,
-			 const json_t *row, unsigned depth)
-{
-	struct action action;
-	const char *next = take_action(*p, stop, &action), *end = NULL;
-	if (!next || action.kind == ACTION_END || depth > RANGES_MAX)
-		return not_understood(x);
-	if (!depth && !*action.member && action.kind != ACTION_JSON)
-		return not_understood(x);
-	if (!depth && json_array_size(x->l->rows) && *action.member && !known(x->l, action.member))
-		return err_usage(x->err, "template '%s': no member '%s'", x->template,
-				 action.member);
-	if (action.kind == ACTION_RANGE && !(end = range_end(next, stop)))
-		return not_understood(x);
-	*p = next;
-	if (end) {
-		*p = take_action(end, stop, &(struct action){ 0 });
-		return row ? expand_range(x, next, end, operand_of(row, &action), depth) : 0;
-	}
-	if (row)
-		add_value(row, &action, x->out);
-	else
-		add_title(x->l, action.member, x->out);
-	return 0;
-}
-
-/* A row through the template, or an element through a range's body; row NULL: the titles. */
-static int expand(const struct expansion *x, const char *p, const char *stop, const json_t *row,
-		  unsigned depth)
-{
-	int r = 0;
-	while (r == 0 && p < stop) {
-		if (p[0] == '\\' && (p[1] == 't' || p[1] == 'n')) {
-			str_addc(x->out, p[1] == 't' ? '\t' : '\n');
-			p += 2;
-		} else if (p[0] == '{' && p[1] == '{') {
-			r = expand_action(x, &p, stop, row, depth);
-		} else {
-			str_addc(x->out, *p++);
+	json_array_foreach(l->rows, i, row) {
+		json_object_foreach(row, key, value) {
+			if (*key == '_' || json_object_get(titles, key))
+				continue;
+			cleanup_free char *title = xstrdup(key);
+			for (char *p = title; *p; p++)
+				*p = (char)toupper((unsigned char)*p);
+			json_put_str(titles, key, title);
 		}
 	}
-	return r;
+	for (const struct listing_column *c = l->columns; c->title; c++)
+		json_put_str(titles, c->key, c->title);
+	return titles;
+}
+
+/* \t and \n mean what they mean in C wherever they stand, as for Docker. */
+static char *without_escapes(const char *template)
+{
+	char *text = xstrdup(template), *to = text;
+	for (const char *p = text; *p; p++) {
+		bool escape = p[0] == '\\' && (p[1] == 't' || p[1] == 'n');
+		*to++ = escape ? (p[1] == 't' ? '\t' : '\n') : *p;
+		p += escape;
+	}
+	*to = '\0';
+	return text;
 }
 
 static int render_template(const struct listing *l, const char *template, bool table,
@@ -293,12 +135,21 @@ static int render_template(const struct listing *l, const char *template, bool t
 {
 	size_t rows = json_array_size(l->rows), count = rows + table;
 	struct line *lines = xcalloc(count, sizeof(*lines));
+	cleanup_json json_t *titles = titles_of(l);
+	cleanup_free char *plain = without_escapes(template);
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		cleanup_str struct str text = STR_INIT;
-		const json_t *row = table && i == 0 ? NULL : json_array_get(l->rows, i - table);
-		struct expansion x = { .l = l, .template = template, .out = &text, .err = err };
-		r = expand(&x, template, template + strlen(template), row, 0);
+		bool is_title = table && i == 0;
+		const json_t *whole = is_title ? titles : json_array_get(l->rows, i - table);
+		cleanup_json json_t *row = without_hidden(whole);
+		struct gotemplate t = {
+			.text = plain,
+			.known = titles,
+			.labels = json_object_get(whole, LISTING_LABELS),
+			.titles = is_title,
+		};
+		r = gotemplate_expand(&t, row, &text, err);
 		lines[i].cells = strv_split(str_text(&text), table ? '\t' : '\0');
 	}
 	if (r == 0)

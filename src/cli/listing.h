@@ -24,8 +24,11 @@ struct listing {
 	bool json_array;    /* --format json gives one array; else one object a line */
 };
 
-/* format: NULL, "", "table" or "pretty": the table; "json"; "table TEMPLATE"; or a TEMPLATE, with
- * {{.Member}}, {{json .Member}}, {{json .}} and the escapes \t and \n. A member that no row has is
+/* A hidden member of a row: an object, for {{.Label "key"}}. */
+#define LISTING_LABELS "_Labels"
+
+/* format: NULL, "", "table" or "pretty": the table; "json"; "table TEMPLATE"; or a TEMPLATE
+ * (cli/gotemplate.h), in which \t and \n are a tab and a line's end. A member that no row has is
  * ERR_USAGE. Prints to stdout. */
 int listing_print(const struct listing *listing, const char *format, struct err *err);
 

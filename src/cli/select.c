@@ -1,4 +1,5 @@
-/* Which containers a verb means: those of the project, of named services, or one replica. */
+/* What words of the command line stand for: the containers of named services, one replica,
+ * variables. */
 #include "cli/cli.h"
 
 static bool is_service(const struct cli *cli, const struct containers *all, const char *name)
@@ -57,5 +58,25 @@ int cli_container(struct cli *cli, const char *service, int index, struct contai
 	if (index)
 		return err_not_found(err, "service \"%s\" has no container number %d", service,
 				     index);
+	vec_each(c, &found.items) { /* better one of `run` than none */
+		if (!(*c)->oneoff || (*c)->state != CONTAINER_RUNNING)
+			continue;
+		*ret = ptr_take(*c);
+		return 0;
+	}
 	return err_not_found(err, "service \"%s\" is not running", service);
+}
+
+int cli_environment(const struct strv *words, struct strv *env, struct err *err)
+{
+	for (size_t i = 0; i < words->n; i++) {
+		const char *word = words->v[i];
+		if (*word == '=' || !*word)
+			return err_usage(err, "invalid environment variable: '%s'", word);
+		if (strchr(word, '='))
+			env_put(env, word);
+		else if (getenv(word))
+			env_set(env, word, getenv(word));
+	}
+	return 0;
 }

@@ -28,6 +28,9 @@ static int check_mapped(const struct launch *l, const char *what, uint32_t id, s
 	return 0;
 }
 
+/* No ENOENT: that is a command that was not found, which has an exit status of its own (127). */
+#define unknown(err, ...) err_new((err), ERR_NOT_FOUND, EINVAL, __VA_ARGS__)
+
 static int find_groups(struct launch *l, const struct passwd *passwd, struct err *err)
 {
 	const struct strv *add = &l->process->groups;
@@ -36,8 +39,7 @@ static int find_groups(struct launch *l, const struct passwd *passwd, struct err
 	for (size_t i = 0; r == 0 && i < add->n; i++) {
 		gid_t gid = 0;
 		if (!passwd_group_find(passwd, add->v[i], &gid))
-			return err_not_found(err, "the image has no group '%s' (group_add)",
-					     add->v[i]);
+			return unknown(err, "the image has no group '%s' (group_add)", add->v[i]);
 		r = check_mapped(l, "group", gid, err);
 		vec_push(&l->groups, gid);
 	}
@@ -64,11 +66,11 @@ int runtime__user_find(struct launch *l, struct err *err)
 	if ((r = passwd_load(root, &passwd, err)) < 0)
 		return r;
 	if (!passwd_user_find(&passwd, name, &user) && !passwd_id_parse(name, &user.uid))
-		return err_not_found(err, "the image has no user '%s' in /etc/passwd", name);
+		return unknown(err, "the image has no user '%s' in /etc/passwd", name);
 	l->uid = user.uid;
 	l->gid = user.gid;
 	if (group && !passwd_group_find(&passwd, group, &l->gid))
-		return err_not_found(err, "the image has no group '%s' in /etc/group", group);
+		return unknown(err, "the image has no group '%s' in /etc/group", group);
 	if (!group && user.name)
 		passwd_groups_each(&passwd, user.name, add_group, l);
 	if (!env_get(&l->env, "HOME"))

@@ -52,6 +52,21 @@ teardown() {
 	[[ "$output" == *"nobody-here"* ]]
 }
 
+@test "a variable without a value is our own, and left out when there is none" {
+	[ "$(PASSED=on stave exec -T -e PASSED -e NOT_THERE web env | grep -E '^(PASSED|NOT_THERE)')" = PASSED=on ]
+	run stave exec -T -e =x web true
+	[ "$status" = 1 ]
+	[[ "$output" == *"invalid environment variable: '=x'"* ]]
+}
+
+@test "a user that the image does not know is no missing command" {
+	run stave exec -T -u nobody-here web true
+	[ "$status" = 1 ]
+	[[ "$output" == *"no user 'nobody-here'"* ]]
+	run stave exec -T -u root:nobodies web true
+	[ "$status" = 1 ]
+}
+
 @test "options behind the service are the command's" {
 	[ "$(stave exec -T web echo -u root --index 5)" = "-u root --index 5" ]
 	[ "$(stave exec -T web -- echo x)" = x ] || [ "$(stave exec -T -- web echo x)" = x ]

@@ -39,7 +39,10 @@ setup_test() {
 	[ "$(value "$PROJECT-site" .HostConfig.NanoCpus)" = 1500000000 ]
 	[ "$(value "$PROJECT-site" .HostConfig.PidsLimit)" = 50 ]
 	[ "$(value "$PROJECT-site" .HostConfig.RestartPolicy.Name)" = unless-stopped ]
-	[ "$(value "$PROJECT-site" .NetworkSettings.Ports)" = '{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"8081"}]}' ]
+	[ "$(value "$PROJECT-site" 'json .NetworkSettings.Ports')" = '{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"8081"}]}' ]
+	[[ "$(value "$PROJECT-site" .Config.Env)" == "["*COLOUR=blue*"]" ]] # as Go prints lists
+	[ "$(stave inspect -f '{{range $p, $to := .NetworkSettings.Ports}}{{$p}}={{(index $to 0).HostPort}}{{end}}' "$PROJECT-site")" = \
+		80/tcp=8081 ]
 	stave inspect "$PROJECT-site" | grep -F '"COLOUR=blue"'
 	stave inspect "$PROJECT-site" | grep -F '"Destination": "/data"'
 	stave inspect "$PROJECT-site" | grep -E '"IPAddress": "[0-9.]+"'
@@ -58,7 +61,7 @@ setup_test() {
 	stave exec -T web rm /ok
 	wait_until 20 eval "[ \"\$(stave inspect --format '{{.State.Health.Status}}' $PROJECT-site)\" = unhealthy ]"
 	[ "$(value "$PROJECT-site" .State.Health.FailingStreak)" -ge 2 ]
-	value "$PROJECT-site" .State.Health.Log | grep -F '"ExitCode":1'
+	value "$PROJECT-site" 'json .State.Health.Log' | grep -F '"ExitCode":1'
 	stave kill -s KILL web
 	wait_until 20 eval "[ \"\$(stave inspect --format '{{.State.Status}}' $PROJECT-site)\" = exited ]"
 	[ "$(value "$PROJECT-site" .State.ExitCode)" = 137 ]

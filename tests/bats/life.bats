@@ -61,9 +61,7 @@ states() {
 	[ "$(stave ps -q a)" = "$id" ]
 	[ "$(states)" = "a=running b=running " ]
 	stave down -t 0
-	run stave restart
-	[ "$status" = 1 ]
-	[[ "$output" == *"no container to restart"* ]]
+	stave restart # of nothing is no error
 }
 
 @test "kill sends the signal that is asked for" {
@@ -94,7 +92,13 @@ all_exited() { [ "$(states)" = "a=exited b=exited " ]; }
 	[[ "$output" == *"Container $PROJECT-b-1  Paused"* ]]
 	[ "$(states)" = "a=running b=paused " ]
 	[[ "$(stave ps b)" == *"(Paused)"* ]]
-	run stave unpause
+	run stave pause b
+	[ "$status" = 1 ]
+	[[ "$output" == *"container '$PROJECT-b-1' is already paused"* ]]
+	run stave unpause a
+	[ "$status" = 1 ]
+	[[ "$output" == *"container '$PROJECT-a-1' is not paused"* ]]
+	run stave unpause b
 	[[ "$output" == *"Container $PROJECT-b-1  Unpaused"* ]]
 	[ "$(states)" = "a=running b=running " ]
 	stave down -t 0
@@ -110,7 +114,7 @@ all_exited() { [ "$(states)" = "a=exited b=exited " ]; }
 	[ "$status" = 0 ]
 	[[ "$output" == *"Going to remove $PROJECT-b-1"* ]]
 	[ "$(states)" = "a=running b=exited " ]
-	stave rm <<<y
+	[ "$(stave rm -f 2>/dev/null)" = "Going to remove $PROJECT-b-1" ]
 	[ "$(states)" = "a=running " ]
 	stave rm -fs
 	[ -z "$(states)" ]

@@ -62,10 +62,32 @@ teardown() {
 	stave ps -a --format '{{.Name}} {{.Ports}}' | grep -q 'loud.*18070->80'
 }
 
-@test "in the background it prints the name" {
-	name=$(stave run -d -T --no-deps app sleep 1000 2>/dev/null)
-	[[ "$name" == "$PROJECT-app-run-"* ]]
-	stave ps -a --format '{{.Name}} {{.State}}' | grep -qx "$name running"
+@test "in the background it prints the id; the name ends in twelve digits" {
+	id=$(stave run -d -T --no-deps app sleep 1000 2>/dev/null)
+	[[ "$id" =~ ^[0-9a-f]{64}$ ]]
+	stave ps -a --no-trunc --format '{{.ID}} {{.State}} {{.Name}}' | grep -qE "^$id running $PROJECT-app-run-[0-9a-f]{12}$"
+	[ "$(stave exec app echo in)" = in ] # better one of run than none
+}
+
+@test "a name is one container's, in any project" {
+	stave run -d -T --no-deps --name taken app sleep 1000
+	run stave run --rm -T --no-deps --name taken app true
+	[ "$status" = 1 ]
+	[[ "$output" == *"the container name 'taken' is already in use by container"*"of project '$PROJECT'"* ]]
+	run stave -p other run --rm -T --no-deps --name taken app true
+	[ "$status" = 1 ]
+	[[ "$output" == *"of project '$PROJECT'"* ]]
+}
+
+@test "a volume that the file does not define is one of that very name" {
+	stave run --rm -T --no-deps -v "$PROJECT-loose:/mnt" app touch /mnt/x
+	[ "$(stave run --rm -T --no-deps -v "$PROJECT-loose:/mnt" app ls /mnt)" = x ]
+	stave volume ls -q | grep -qx "$PROJECT-loose"
+	stave volume rm "$PROJECT-loose"
+}
+
+@test "without an input" {
+	[ "$(echo data | stave run --rm -T --no-deps --interactive=false app sh -c 'cat; echo end')" = end ]
 }
 
 @test "a command that is not there" {
