@@ -7,6 +7,7 @@
 #   make fuzz       each fuzz target for FUZZ_SECONDS (60) under ASan and UBSan, with clang
 #   make install    DESTDIR and PREFIX as usual; COMPOSE_LINK=1 adds a docker-compose link,
 #                   COMPOSE_PLUGIN=1 makes it what Docker's CLI runs for `docker compose`
+#   make uninstall   removes what install put there (same DESTDIR and PREFIX); images, volumes and projects stay
 #   make clean      remove the build directories
 
 PREFIX ?= /usr/local
@@ -15,11 +16,11 @@ DESTDIR ?=
 PLUGINS ?= $(PREFIX)/lib/docker/cli-plugins
 BUILD ?= build
 
-.PHONY: all demo check stacks fuzz install clean
+.PHONY: all demo check stacks fuzz install uninstall clean
 
 # The program alone: its tests are more than half of what there is to compile, and `make check` builds those.
 all: $(BUILD)/build.ninja
-	@ninja -C $(BUILD) stave
+	@ninja -C $(BUILD) product
 
 $(BUILD)/build.ninja:
 	@meson setup $(BUILD) --prefix $(PREFIX)
@@ -46,9 +47,10 @@ fuzz:
 	@scripts/deps
 	@scripts/fuzz $(FUZZ_SECONDS)
 
-install: all
+install: $(BUILD)/build.ninja
 	@meson configure $(BUILD) -Dprefix=$(PREFIX)
-	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+	@ninja -C $(BUILD) product
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
 ifneq ($(COMPOSE_LINK),)
 	ln -sf stave $(DESTDIR)$(PREFIX)/bin/docker-compose
 endif
@@ -56,6 +58,14 @@ ifneq ($(COMPOSE_PLUGIN),)
 	mkdir -p $(DESTDIR)$(PLUGINS)
 	ln -sf $(PREFIX)/bin/stave $(DESTDIR)$(PLUGINS)/docker-compose
 endif
+
+# Links only if they are ours.
+uninstall:
+	@meson configure $(BUILD) -Dprefix=$(PREFIX)
+	@DESTDIR=$(DESTDIR) ninja -C $(BUILD) uninstall
+	@for link in $(DESTDIR)$(PREFIX)/bin/docker-compose $(DESTDIR)$(PLUGINS)/docker-compose; do \
+		case "$$(readlink "$$link" 2>/dev/null)" in stave | $(PREFIX)/bin/stave) rm -v "$$link" ;; esac; \
+	done
 
 # The directories hold nothing but what a build makes; tests keep their state elsewhere.
 clean:

@@ -181,8 +181,13 @@ static int run_cmd(struct cli *cli, const struct cmd *cmd, const struct strv *ar
 	struct option_scope own = { cmd->options, values, &inherited };
 	if (cmd->options)
 		options_defaults(cmd->options, values);
-	int r = options_parse(&own, args, first, (cmd->flags & CMD_STOP_AT_ARG) != 0, NULL, &rest,
-			      who, err);
+	int r = 0;
+	if (cmd->flags & CMD_WORDS)
+		for (size_t i = first; i < args->n; i++)
+			strv_add(&rest, args->v[i]);
+	else
+		r = options_parse(&own, args, first, (cmd->flags & CMD_STOP_AT_ARG) != 0, NULL,
+				  &rest, who, err);
 	if (r == 0 && cli->global.help) {
 		help_cmd(cmd);
 		options_done(cmd->options, values);

@@ -66,6 +66,7 @@ enum {
 				       enables their profiles */
 	CMD_NAME_ONLY = 1u << 6,    /* with CMD_NAME: no files are loaded when the name is given */
 	CMD_ALL_SERVICES = 1u << 4, /* services of inactive profiles are kept too */
+	CMD_WORDS = 1u << 12,	    /* every word behind the verb is an argument */
 };
 enum { ARGS_ANY = -1 };
 
@@ -115,7 +116,6 @@ const char *cmd_nearest(const char *name);
 void help_all(void);
 void help_cmd(const struct cmd *cmd);
 void help_group(const char *group);
-/* A bash completion script, made from the tables. */
-void completion_bash(void);
+const char *help_group_summary(const char *group); /* "" when there is none */
 
 #endif

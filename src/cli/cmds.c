@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #define CMDS(X)                                                                                    \
+	X(__complete)                                                                              \
 	X(attach)                                                                                  \
 	X(build)                                                                                   \
 	X(completion)                                                                              \

@@ -1,4 +1,4 @@
-/* --help, completion and "did you mean", all from the tables. */
+/* --help and "did you mean", from the tables. */
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -56,6 +56,11 @@ static const char *group_summary(const char *name, size_t len)
 		if (strlen(groups[i].name) == len && str_starts(name, groups[i].name))
 			return groups[i].summary;
 	return "";
+}
+
+const char *help_group_summary(const char *group)
+{
+	return group_summary(group, strlen(group));
 }
 
 static bool in_group(const struct cmd *c, const char *group, size_t len)
@@ -138,45 +143,4 @@ const char *cmd_nearest(const char *name)
 		}
 	}
 	return best;
-}
-
-static void completion_options(const struct option *table)
-{
-	for (const struct option *o = table; o && o->name; o++)
-		if (!(o->flags & OPTION_HIDDEN))
-			printf(" --%s", o->name);
-}
-
-void completion_bash(void)
-{
-	printf("# bash completion for stave, made by `stave completion`\n"
-	       "_stave() {\n"
-	       "\tlocal cur=${COMP_WORDS[COMP_CWORD]} verb= i\n"
-	       "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
-	       "\t\tcase ${COMP_WORDS[i]} in "
-	       "-f|-p|--file|--project-name|--profile|--env-file|--root) ((i++)) ;; -*) ;; "
-	       "*) verb=${COMP_WORDS[i]}; break ;; esac\n"
-	       "\tdone\n"
-	       "\tlocal words=\n"
-	       "\tcase $verb in\n");
-	for (const struct cmd *const *c = cmds; *c; c++) {
-		if (strchr((*c)->name, ' ') || ((*c)->flags & CMD_HIDDEN))
-			continue;
-		printf("\t%s) words=\"", (*c)->name);
-		completion_options((*c)->options);
-		printf("\" ;;\n");
-	}
-	printf("\t'') words=\"image system volume");
-	for (const struct cmd *const *c = cmds; *c; c++)
-		if (!strchr((*c)->name, ' ') && !((*c)->flags & CMD_HIDDEN))
-			printf(" %s", (*c)->name);
-	completion_options(global_options);
-	printf("\" ;;\n"
-	       "\tesac\n"
-	       "\tcase $verb:$cur in\n"
-	       "\t?*:[!-]*|?*:) words+=\" $(stave config --services 2>/dev/null)\" ;;\n"
-	       "\tesac\n"
-	       "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-	       "}\n"
-	       "complete -F _stave stave\n");
 }

@@ -92,18 +92,95 @@ j = json.load(sys.stdin)
 assert j["SchemaVersion"] == "0.1.0" and j["Version"] and j["Vendor"], j'
 }
 
-@test "completion is a script that bash accepts, with verbs and options" {
-	"$STAVE" completion bash >script
+@test "what may come next on a line: verbs, options, their values, services, images, files" {
+	printf 'services:\n  web: {image: one}\n  db: {image: two, profiles: [data]}\n' >compose.yaml
+	mkdir else
+	printf 'services:\n  other: {image: one}\n' >else/compose.yaml
+	check() { # the words, the last one partial; what is offered, and the last line
+		local want=$1
+		shift
+		run "$STAVE" __complete "$@"
+		[ "$status" = 0 ] && [ "$(cut -f1 <<<"$output" | tr '\n' ' ')" = "$want " ] || {
+			echo "$*: $output, not $want" >&2
+			return 1
+		}
+	}
+	check 'pause plan port ps pull push :4' p
+	check ':4' nosuch ''
+	check '--file :4' --fi
+	check ':0' -f ''
+	check ':16' --project-directory ''
+	check '--wait --wait-timeout :4' up --wai
+	check '--dry-run :4' up --dry
+	check 'always missing never build :4' up --pull ''
+	check '--pull=never :4' up --pull=n
+	check 'db web :4' up ''
+	check 'db web :4' up -d --wait-timeout 5 ''
+	check 'other :4' -f else/compose.yaml logs ''
+	check 'db :4' -p x exec d
+	check ':0' exec web ''
+	check ':4' exec --index ''
+	check 'data :4' --profile ''
+	check 'web :4' compose up w
+	check 'load ls :4' image l
+	check 'volume volumes :4' vol
+	printf 'services: [\n' >compose.yaml
+	check ':4' up ''
+}
+
+@test "completion scripts: each shell takes its own and asks the program" {
+	printf 'services:\n  web: {image: one}\n' >compose.yaml
+	ln -s "$STAVE" stave
+	PATH=$PWD:$PATH
+	stave completion bash >script
 	bash -n script
 	source ./script
 	COMP_WORDS=(stave p) COMP_CWORD=1
 	_stave
-	[[ " ${COMPREPLY[*]} " == *" ps "* && " ${COMPREPLY[*]} " == *" pause "* ]]
-	COMP_WORDS=(stave ps --fo) COMP_CWORD=2
+	[ "${COMPREPLY[*]}" = "pause plan port ps pull push" ]
+	COMP_WORDS=(stave up --no-d) COMP_CWORD=2
 	_stave
-	[ "${COMPREPLY[*]}" = --format ]
-	run "$STAVE" completion fish
+	[ "${COMPREPLY[*]}" = --no-deps ]
+	COMP_WORDS=(stave logs '') COMP_CWORD=2
+	_stave
+	[ "${COMPREPLY[*]}" = web ]
+	stave completion zsh >_stave
+	stave completion fish >stave.fish
+	if command -v zsh >/dev/null; then zsh -n _stave; fi
+	if command -v fish >/dev/null; then
+		run env HOME="$PWD" fish -c 'source stave.fish; complete -C "stave logs "'
+		[ "$output" = web ] || [ "${output%%$'\t'*}" = web ]
+	fi
+	run stave completion tcsh
 	[ "$status" = 1 ]
+}
+
+@test "the manual has every verb and every option" {
+	page=$BATS_TEST_DIRNAME/../../man
+	"$page/generate" "$STAVE" "$page/stave.1.in" >stave.1
+	"$page/generate" "$STAVE" "$page/stave-compose.5.in" >stave-compose.5
+	check_section() { # a verb: what it completes to is in its section
+		section=$(awk -v want=".SS ${1//-/\\\\-}" '/^\.S[SH]/ { on = $0 == want } on' stave.1)
+		[ -n "$section" ] || { echo "$1: no section" >&2; return 1; }
+		for option in $("$STAVE" __complete $1 -- | cut -f1); do
+			case $option in --dry-run | --help) continue ;; --*) ;; *) continue ;; esac
+			grep -qF -- "${option//-/\\-}" <<<"$section" || { echo "$1 $option" >&2; return 1; }
+		done
+	}
+	verbs=$("$STAVE" __complete '' | cut -f1)
+	for verb in $verbs; do
+		case $verb in :*) continue ;; esac
+		inner=$("$STAVE" "$verb" --help | sed -n 's/^Usage:  stave [a-z]* COMMAND$/group/p')
+		if [ -z "$inner" ]; then
+			check_section "$verb"
+			continue
+		fi
+		for word in $("$STAVE" __complete "$verb" '' | cut -f1); do
+			[[ $word == :* ]] || check_section "$verb $word"
+		done
+	done
+	grep -qF 'credential_spec' stave-compose.5
+	if command -v mandoc >/dev/null; then mandoc -Tlint -W warning stave.1 stave-compose.5; fi
 }
 
 @test "no project here: said so, by every verb that needs one" {
