@@ -10,6 +10,7 @@
 #include "build/export.h"
 #include "build/inputs.h"
 #include "build/outline.h"
+#include "build/share-out.h"
 #include "build/stage.h"
 
 #include <fcntl.h>
@@ -41,7 +42,8 @@ struct build {
 	struct build_options
 		own; /* the inputs' with the platform; without names for one of several */
 	const struct build_options *options;
-	struct inputs *inputs; /* the job's */
+	struct inputs *inputs; /* the job's, as the next */
+	struct shared *shared;
 	struct dockerfile file;
 	struct graph graph;
 	struct depot depot;
@@ -60,6 +62,7 @@ struct build {
 struct work_list {
 	VEC(struct build *) builds;
 	struct inputs *inputs; /* one a job */
+	struct shared *shared;
 };
 
 void build_options_done(struct build_options *o)
@@ -93,6 +96,16 @@ void build_options_done(struct build_options *o)
 	vec_each(out, &o->outputs)
 		free(out->dest);
 	vec_done(&o->outputs);
+	vec_each(p, &o->cache_from) {
+		free(p->where);
+		free(p->tag);
+	}
+	vec_done(&o->cache_from);
+	vec_each(p, &o->cache_to) {
+		free(p->where);
+		free(p->tag);
+	}
+	vec_done(&o->cache_to);
 }
 
 /* --- reading --- */
@@ -280,6 +293,7 @@ static _Noreturn void be_child(struct build *b, struct child *c, int link)
 		.graph = &b->graph,
 		.stage = &b->file.stages.v[c->index],
 		.depot = &b->depot,
+		.shared = b->shared,
 		.context = b->inputs->context.fd >= 0 ? &b->inputs->context : NULL,
 		.link = link,
 		.line = STR_INIT,
@@ -504,15 +518,16 @@ static void split_outputs(struct build *b, const struct build_options *asked)
 	}
 }
 
-static void add_build(struct work_list *list, struct build_job *job, struct inputs *inputs,
-		      size_t number)
+static void add_build(struct work_list *list, struct build_job *job, size_t index, size_t number)
 {
+	struct inputs *inputs = &list->inputs[index];
 	const struct build_options *asked = job->options;
 	struct build *b = new0(struct build);
 
 	*b = (struct build){
 		.own = inputs->options,
 		.inputs = inputs,
+		.shared = &list->shared[index],
 		.file = DOCKERFILE_INIT,
 		.depot = DEPOT_NONE,
 		.err = &job->err,
@@ -547,13 +562,36 @@ static int join(struct build_job *job, struct build **builds, struct err *err)
 				    err);
 }
 
-static void finish_jobs(struct build_job *jobs, size_t count, struct work_list *list)
+/* The cache of a job, for others: of all its platforms at once. */
+static void write_shared(struct build_job *job, struct build **builds, size_t count, int *numbers)
+{
+	cleanup_strv struct strv targets = { 0 }, all = { 0 };
+	struct share_out out = { .options = job->options,
+				 .depot = &builds[0]->depot,
+				 .targets = &targets,
+				 .all = &all };
+
+	if (!job->options->cache_to.n || !builds[0]->children)
+		return;
+	for (size_t i = 0; i < count; i++)
+		strv_add(&targets, builds[i]->children[builds[i]->graph.target].result);
+	strv_copy(&all, &targets);
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < builds[i]->graph.stages.n; k++)
+			if (builds[i]->children[k].result && k != builds[i]->graph.target)
+				strv_add(&all, builds[i]->children[k].result);
+	(void)share_out(&out, numbers, &job->err);
+}
+
+static void finish_jobs(struct build_job *jobs, size_t count, struct work_list *list, int *numbers)
 {
 	struct build **builds = list->builds.v;
 
 	for (size_t i = 0; i < count; i++) {
 		size_t n = jobs[i].options->platforms.n > 1 ? jobs[i].options->platforms.n : 1;
 
+		if (!jobs[i].err.no)
+			write_shared(&jobs[i], builds, n, numbers);
 		if (!jobs[i].err.no && builds[0]->id && n > 1) {
 			(void)join(&jobs[i], builds, &jobs[i].err);
 		} else if (!jobs[i].err.no) {
@@ -581,8 +619,10 @@ static int run_jobs(struct build_job *jobs, size_t count, const struct depot *de
 
 		int failed = inputs_open(in, depot, o, &jobs[i].err);
 
+		if (failed == 0 && !o->check)
+			shared_open(&list->shared[i], o, &numbers);
 		for (size_t k = 0; k < (o->platforms.n > 1 ? o->platforms.n : 1); k++)
-			add_build(list, &jobs[i], in, k);
+			add_build(list, &jobs[i], i, k);
 		for (size_t k = first; failed == 0 && k < list->builds.n; k++) {
 			list->builds.v[k]->loop = loop;
 			list->builds.v[k]->numbers = &numbers;
@@ -592,14 +632,15 @@ static int run_jobs(struct build_job *jobs, size_t count, const struct depot *de
 	if (r == 0)
 		run_all(list, loop, &given_up);
 	if (r == 0)
-		finish_jobs(jobs, count, list);
+		finish_jobs(jobs, count, list, &numbers);
 	return r;
 }
 
 int build_run(struct build_job *jobs, size_t count, struct err *err)
 {
 	const struct build_options *first = count ? jobs[0].options : NULL;
-	struct work_list list = { .inputs = xcalloc(count + 1, sizeof(*list.inputs)) };
+	struct work_list list = { .inputs = xcalloc(count + 1, sizeof(*list.inputs)),
+				  .shared = xcalloc(count + 1, sizeof(*list.shared)) };
 	cleanup_depot struct depot depot = DEPOT_NONE;
 	cleanup_fd int lock = FD_NONE, hold = FD_NONE;
 	bool made = false;
@@ -620,9 +661,12 @@ int build_run(struct build_job *jobs, size_t count, struct err *err)
 		build_done(*b);
 	}
 	vec_done(&list.builds);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		inputs_done(&list.inputs[i]);
+		shared_done(&list.shared[i]);
+	}
 	free(list.inputs);
+	free(list.shared);
 	lock = fd_close(lock);
 	if (made)
 		collect(first);

@@ -58,6 +58,16 @@ struct build_context {
 	char *address; /* "oci-layout://DIR[:TAG]", or what `context` below may be */
 };
 
+/* Where the cache of other machines is, or is to be. */
+enum build_cache_kind { BUILD_CACHE_REGISTRY, BUILD_CACHE_LOCAL, BUILD_CACHE_INLINE };
+struct build_cache_place {
+	enum build_cache_kind kind;
+	char *where; /* a reference; an OCI layout directory, absolute; NULL: in the image itself */
+	char *tag;   /* in the layout; NULL: "latest" */
+	bool max;    /* the steps of all stages, not only those that the image stands on */
+	bool ignore_error;
+};
+
 /* The files of the image, instead of an image in the store. */
 enum build_output_kind { BUILD_TO_DIR, BUILD_TO_TAR, BUILD_TO_NOTHING };
 struct build_output {
@@ -102,9 +112,10 @@ struct build_options {
 	bool pull;				 /* base images are looked for in their registry */
 	bool no_cache;
 	struct strv no_cache_filter; /* stages whose steps all run */
-	bool explain;		     /* say why steps are not cached */
-	bool check;		     /* only look for mistakes */
-	enum build_outline outline;  /* with check: what `describe` is to be told */
+	VEC(struct build_cache_place) cache_from, cache_to;
+	bool explain;		    /* say why steps are not cached */
+	bool check;		    /* only look for mistakes */
+	enum build_outline outline; /* with check: what `describe` is to be told */
 	bool has_epoch;
 	int64_t epoch;	      /* SOURCE_DATE_EPOCH: seconds */
 	uint64_t cache_bytes; /* the cache is kept below this; 0: the default */

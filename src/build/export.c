@@ -1,6 +1,7 @@
 #include "build/export.h"
 
 #include "build/commit.h"
+#include "build/share-out.h"
 #include "build/stage.h"
 
 struct exporting {
@@ -27,6 +28,25 @@ static void said_layer(void *data, const char *text)
 	say(data, BUILD_STATUS, line);
 }
 
+static bool wants_inline(const struct build_options *o)
+{
+	vec_each(place, &o->cache_to)
+		if (place->kind == BUILD_CACHE_INLINE)
+			return true;
+	return str_eq(env_get(&o->args, "BUILDKIT_INLINE_CACHE"), "1");
+}
+
+/* --cache-to type=inline: the image says by which steps its layers were made. */
+static int add_inline(const struct exporting *e, const struct stage_result *result, struct err *err)
+{
+	cleanup(sharing_done) struct sharing s = { 0 };
+	int r = share_gather(&s, e->export->depot, e->export->options->store, result, err);
+
+	if (r == 0)
+		json_put(result->doc, SHARE_INLINE_KEY, sharing_inline(&s));
+	return r;
+}
+
 static int make_image(const struct exporting *e, const struct stage_result *result, json_t *made,
 		      struct err *err)
 {
@@ -38,6 +58,9 @@ static int make_image(const struct exporting *e, const struct stage_result *resu
 	say(e, BUILD_STARTED, "exporting to image");
 	r = commit_layers(e->export->depot, o->store, &result->stack, &layers, said_layer,
 			  (void *)e, err);
+	(void)json_object_del(result->doc, SHARE_INLINE_KEY); /* the base image's */
+	if (r == 0 && wants_inline(o))
+		r = add_inline(e, result, err);
 	if (r == 0)
 		r = commit_image(o, result->doc, &layers, &id, &manifest, err);
 	vec_done(&layers.items);

@@ -15,6 +15,7 @@ void stage_result_done(struct stage_result *r)
 	stack_done(&r->stack);
 	json_decref(r->doc);
 	r->doc = NULL;
+	strv_done(&r->keys);
 }
 
 json_t *stage_result_to_json(const struct stage_result *r)
@@ -24,6 +25,7 @@ json_t *stage_result_to_json(const struct stage_result *r)
 	json_put(j, "layers", stack_to_json(&r->stack));
 	json_put(j, "doc", json_incref(r->doc));
 	json_put_str(j, "key", r->key);
+	json_put(j, "keys", json_from_strv(&r->keys));
 	return j;
 }
 
@@ -37,6 +39,7 @@ int stage_result_from_json(const char *text, struct stage_result *ret, struct er
 	stack_from_json(json_object_get(j, "layers"), &ret->stack);
 	ret->doc = json_incref(json_object_get(j, "doc"));
 	snprintf(ret->key, sizeof(ret->key), "%s", json_str(j, "key", ""));
+	json_strv(j, "keys", &ret->keys);
 	return 0;
 }
 
@@ -165,13 +168,31 @@ static int make_layer(struct stage_run *run, const struct stage_step *step, stru
 	return cache_save(run->depot, step->entry, err);
 }
 
+/* One that another machine made becomes one of ours. What cannot be fetched is made here. */
+static bool find_shared(struct stage_run *run, const struct stage_step *step,
+			struct cache_entry *ret)
+{
+	cleanup_err struct err why = ERR_INIT;
+	int r = shared_find(run->shared, run->options->store, &run->stack, step->entry->key, ret,
+			    &why);
+
+	if (r == 0)
+		r = cache_save(run->depot, ret, &why);
+	if (r < 0 && why.no)
+		stage_event(run, BUILD_STATUS, why.msg);
+	return r == 0;
+}
+
 /* One that is found brings its tree; the inputs are ours. */
 static bool find_layer(struct stage_run *run, const struct stage_step *step, struct err *err)
 {
 	struct cache_entry found = { 0 };
 
-	if (cache_load(run->depot, run->options->store, step->entry->key, &found, err) < 0)
+	if (cache_load(run->depot, run->options->store, step->entry->key, &found, err) < 0 &&
+	    !find_shared(run, step, &found)) {
+		cache_entry_done(&found);
 		return false;
+	}
 	memcpy(step->entry->snapshot, found.snapshot, sizeof(found.snapshot));
 	step->entry->layer = found.layer;
 	step->entry->empty = found.empty;
@@ -217,6 +238,7 @@ int stage_step(struct stage_run *run, const struct stage_step *step, struct err 
 	/* Not the time of this build: an image of cached steps is the same image. */
 	run->when = e->created;
 	memcpy(run->key, e->key, sizeof(run->key));
+	strv_add(&run->keys, e->key);
 	if (cached) {
 		stage_event(run, BUILD_CACHED, NULL);
 		run->running = false;
@@ -447,7 +469,9 @@ _Noreturn void stage_main(struct stage_run *run)
 		(void)digest_cache_save(run->context->cache, &ignored);
 	}
 	if (r == 0) {
-		struct stage_result result = { .stack = run->stack, .doc = run->product.doc };
+		struct stage_result result = { .stack = run->stack,
+					       .doc = run->product.doc,
+					       .keys = run->keys };
 
 		char buf[RFC3339_TEXT];
 

@@ -9,6 +9,7 @@
 #include "build/product.h"
 #include "build/report.h"
 #include "build/sandbox.h"
+#include "build/share.h"
 #include "build/stack.h"
 #include "build/tree.h"
 
@@ -16,6 +17,7 @@
 struct stage_result {
 	struct stack stack;
 	json_t *doc;	      /* image config */
+	struct strv keys;     /* of all steps that led here, for sharing the cache */
 	char key[SHA256_HEX]; /* of its files */
 };
 void stage_result_done(struct stage_result *r);
@@ -28,13 +30,15 @@ struct stage_run {
 	const struct graph *graph;
 	const struct stage *stage;
 	struct depot *depot;
-	const struct tree *context; /* NULL: none */
-	int link;		    /* to the build's process */
+	const struct shared *shared; /* steps that other machines made */
+	const struct tree *context;  /* NULL: none */
+	int link;		     /* to the build's process */
 
 	struct product product;
 	struct scope scope;
 	struct stack stack;
 	char key[SHA256_HEX]; /* of the files so far */
+	struct strv keys;     /* of the steps so far */
 	nsec_t when;	      /* the last step was made (wall) */
 	size_t step, steps;   /* steps that are counted: "2/5" */
 	bool running;	      /* the step was announced and has not ended */

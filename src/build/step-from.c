@@ -148,6 +148,7 @@ static int from_stage(struct stage_run *run, size_t index, struct err *err)
 	run->step++;
 	stack_copy(&run->stack, &other->stack);
 	memcpy(run->key, other->key, sizeof(run->key));
+	strv_copy(&run->keys, &other->keys);
 	product_copy(&run->product, other->doc);
 	return 0;
 }

@@ -158,6 +158,85 @@ int build_argument_context(struct build_options *b, const char *text, struct err
 	return 0;
 }
 
+struct cache_words {
+	const char *type, *ref, *dir, *tag;
+	bool max, ignore_error;
+};
+
+static int read_cache(const char *text, const struct strv *parts, bool to, struct cache_words *w,
+		      struct err *err)
+{
+	for (size_t i = 0; i < parts->n; i++) {
+		const char *part = parts->v[i], *value;
+
+		if ((value = str_after(part, "type=")))
+			w->type = value;
+		else if ((value = str_after(part, "ref=")))
+			w->ref = value;
+		else if ((value = str_after(part, to ? "dest=" : "src=")))
+			w->dir = value;
+		else if ((value = str_after(part, "tag=")) || (value = str_after(part, "digest=")))
+			w->tag = value;
+		else if ((value = str_after(part, "mode="))) {
+			w->max = str_eq(value, "max");
+			if (!w->max && !str_eq(value, "min"))
+				return err_usage(err, "'%s': mode is min or max", text);
+		} else if ((value = str_after(part, "ignore-error="))) {
+			if (parse_bool(value, &w->ignore_error) < 0)
+				return err_usage(err, "'%s': ignore-error is true or false", text);
+		} else if (!strchr(part, '=')) {
+			return err_usage(err, "'%s' is not NAME or type=TYPE[,KEY=VALUE]", text);
+		} /* how layers are compressed, which media types, ... : as they are */
+	}
+	return 0;
+}
+
+int build_argument_cache(struct build_options *b, const char *text, bool to, const char *base,
+			 bool *ret_ignored, struct err *err)
+{
+	cleanup_strv struct strv parts = strv_split(text, ',');
+	cleanup_free char *cwd = base ? NULL : getcwd(NULL, 0);
+	struct cache_words w = { 0 };
+	struct build_cache_place place = { 0 };
+	int r = 0;
+
+	*ret_ignored = false;
+	if (strchr(text, '='))
+		r = read_cache(text, &parts, to, &w, err);
+	else
+		w = (struct cache_words){ .type = "registry", .ref = text };
+	if (r < 0)
+		return r;
+	if (str_eq(w.type, "registry")) {
+		cleanup_image_ref struct image_ref ref = { 0 };
+
+		if (!w.ref)
+			return err_usage(err, "'%s': ref=NAME is missing", text);
+		r = image_ref_parse(w.ref, &ref, err);
+		if (r < 0)
+			return r;
+		place.where = xstrdup(w.ref);
+	} else if (str_eq(w.type, "local")) {
+		if (!w.dir)
+			return err_usage(err, "'%s': %s=DIR is missing", text, to ? "dest" : "src");
+		place.kind = BUILD_CACHE_LOCAL;
+		place.where = path_join(base ? base : cwd ? cwd : "/", w.dir);
+	} else if (str_eq(w.type, "inline") && to) {
+		place.kind = BUILD_CACHE_INLINE;
+	} else {
+		*ret_ignored = true;
+		return 0;
+	}
+	place.tag = w.tag ? xstrdup(w.tag) : NULL;
+	place.max = w.max;
+	place.ignore_error = w.ignore_error;
+	if (to)
+		vec_push(&b->cache_to, place);
+	else
+		vec_push(&b->cache_from, place);
+	return 0;
+}
+
 int build_argument_platform(struct build_options *b, const char *text, struct err *err)
 {
 	cleanup_strv struct strv parts = strv_split(text, ',');

@@ -10,6 +10,10 @@ int build_argument_arg(struct build_options *b, const char *text, struct err *er
 int build_argument_secret(struct build_options *b, const char *text, struct err *err);
 int build_argument_ssh(struct build_options *b, const char *text, struct err *err);
 int build_argument_context(struct build_options *b, const char *text, struct err *err);
+/* --cache-from and (`to`) --cache-to; relative directories are below `base` (NULL: the current
+ * one). *ret_ignored: a kind that is not supported, which does not prevent a build. */
+int build_argument_cache(struct build_options *b, const char *text, bool to, const char *base,
+			 bool *ret_ignored, struct err *err);
 int build_argument_platform(struct build_options *b, const char *text, struct err *err);
 int build_argument_annotation(struct build_options *b, const char *text, struct err *err);
 /* --provenance, --sbom, --attest: ERR_UNSUPPORTED where one is asked for. */

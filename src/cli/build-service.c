@@ -65,10 +65,9 @@ static int bad(const struct service *s, const char *key, struct err *err, const 
 
 /* --- what cannot be done --- */
 
-static int check_unsupported(struct cli *cli, const struct service *s, struct err *err)
+static int check_unsupported(const struct service *s, struct err *err)
 {
 	static const char *const attestations[] = { "provenance", "sbom" };
-	static const char *const caches[] = { "cache_from", "cache_to" };
 	const json_t *raw = s->build.raw;
 	const char *isolation = json_str(raw, "isolation", "default");
 
@@ -84,12 +83,6 @@ static int check_unsupported(struct cli *cli, const struct service *s, struct er
 			return bad(s, attestations[i], err, "%s", msg);
 		}
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(caches); i++)
-		if (json_array_size(json_object_get(raw, caches[i])))
-			cli_warn(cli,
-				 "service '%s': build.%s is not acted on: the build cache is this "
-				 "machine's own",
-				 s->name, caches[i]);
 	if (!str_eq(isolation, "default") && !str_empty(isolation))
 		return bad(s, "isolation", err, "'%s' is for Windows", isolation);
 	return 0;
@@ -122,6 +115,36 @@ static int set_texts(const struct service *s, struct build_options *b, const cha
 
 		err_done(err);
 		return bad(s, key, err, "%s", msg);
+	}
+	return 0;
+}
+
+/* What is of no supported type is no reason not to build. */
+static int set_caches(struct cli *cli, const struct service *s, struct build_options *b,
+		      struct err *err)
+{
+	static const char *const keys[] = { "cache_from", "cache_to" };
+
+	for (size_t k = 0; k < ARRAY_SIZE(keys); k++) {
+		cleanup_strv struct strv list = { 0 };
+
+		json_strv(s->build.raw, keys[k], &list);
+		for (size_t i = 0; i < list.n; i++) {
+			struct err why = ERR_INIT;
+			bool ignored = false;
+
+			if (build_argument_cache(b, list.v[i], k, cli->project->working_dir,
+						 &ignored, &why) < 0) {
+				cleanup_free char *msg = xstrdup(why.msg);
+
+				err_done(&why);
+				return bad(s, keys[k], err, "%s", msg);
+			}
+			if (ignored)
+				cli_warn(cli,
+					 "service '%s': build.%s: '%s' is not of a supported type",
+					 s->name, keys[k], list.v[i]);
+		}
 	}
 	return 0;
 }
@@ -322,7 +345,7 @@ static int fill(struct cli *cli, struct image_store *store, const struct build_w
 	const struct service *s = p->service;
 	const json_t *raw = s->build.raw;
 	struct build_options *b = &p->options;
-	int r = check_unsupported(cli, s, err);
+	int r = check_unsupported(s, err);
 
 	*b = (struct build_options){
 		.root = cli->paths.root,
@@ -354,6 +377,8 @@ static int fill(struct cli *cli, struct image_store *store, const struct build_w
 		r = set_texts(s, b, "entitlements", build_argument_allow, err);
 	if (r == 0)
 		r = set_texts(s, b, "ssh", build_argument_ssh, err);
+	if (r == 0)
+		r = set_caches(cli, s, b, err);
 	if (r == 0)
 		r = set_ulimits(s, b, err);
 	if (r == 0)

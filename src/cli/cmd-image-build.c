@@ -39,8 +39,11 @@ static const struct option build_options[] = {
 	  0 },
 	{ 0, "builder", OPTION_TEXT, O(builder), "NAME", NULL, "Accepted: there is one builder",
 	  OPTION_HIDDEN },
-	{ 0, "cache-from", OPTION_LIST, O(cache_from), "SOURCE", NULL, "Accepted", OPTION_HIDDEN },
-	{ 0, "cache-to", OPTION_LIST, O(cache_to), "TARGET", NULL, "Accepted", OPTION_HIDDEN },
+	{ 0, "cache-from", OPTION_LIST, O(cache_from), "NAME|type=...", NULL,
+	  "The build cache of others: NAME in a registry; type=local,src=DIR", 0 },
+	{ 0, "cache-to", OPTION_LIST, O(cache_to), "NAME|type=...", NULL,
+	  "Write the build cache there, too: NAME[,mode=max]; type=local,dest=DIR; type=inline",
+	  0 },
 	{ 0, "call", OPTION_TEXT, O(call), "METHOD", "build",
 	  "build, check, outline (what the target takes) or targets; with ,format=json", 0 },
 	{ 0, "cgroup-parent", OPTION_TEXT, O(cgroup_parent), "NAME", NULL,
@@ -175,6 +178,24 @@ static int write_id(const char *path, const char *id, struct err *err)
 	return path ? fs_write_atomic(AT_FDCWD, path, id, strlen(id), 0644, 0, err) : 0;
 }
 
+static int read_caches(struct cli *cli, const struct build_args *o, struct build_options *b,
+		       struct err *err)
+{
+	const struct strv *lists[] = { &o->cache_from, &o->cache_to };
+	int r = 0;
+
+	for (size_t k = 0; k < ARRAY_SIZE(lists); k++)
+		for (size_t i = 0; r == 0 && i < lists[k]->n; i++) {
+			bool ignored = false;
+
+			r = build_argument_cache(b, lists[k]->v[i], k, NULL, &ignored, err);
+			if (ignored)
+				cli_warn(cli, "the build cache '%s' is not of a supported type",
+					 lists[k]->v[i]);
+		}
+	return r;
+}
+
 static int read_attestations(const struct build_args *o, struct err *err)
 {
 	int r = build_argument_attest("--provenance", o->provenance ? o->provenance : "", err);
@@ -186,7 +207,7 @@ static int read_attestations(const struct build_args *o, struct err *err)
 	return r;
 }
 
-static int read_options(const struct build_args *o, struct build_options *b,
+static int read_options(struct cli *cli, const struct build_args *o, struct build_options *b,
 			struct build_outputs *out, struct err *err)
 {
 	const char *standard = getenv("DOCKER_DEFAULT_PLATFORM");
@@ -200,6 +221,8 @@ static int read_options(const struct build_args *o, struct build_options *b,
 	out->keep = out->keep || o->load;
 	if (r == 0)
 		r = build_outputs_check(out, b, err);
+	if (r == 0)
+		r = read_caches(cli, o, b, err);
 	if (r == 0)
 		r = read_attestations(o, err);
 	if (r == 0)
@@ -252,7 +275,7 @@ static int build_run_verb(struct cli *cli, void *options, const struct strv *arg
 	if (r == 0)
 		r = find_paths(o, args->v[0], &paths, err);
 	if (r == 0)
-		r = read_options(o, &b, &out, err);
+		r = read_options(cli, o, &b, &out, err);
 	if (r == 0)
 		r = read_call(o, &b, &view, err);
 	if (r == 0)

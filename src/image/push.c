@@ -212,25 +212,50 @@ static int push_all(struct push *p, const char *name, char **ret_digest, struct 
 	return r;
 }
 
+/* Opens the registry of the name. */
+static int push_begin(struct push *p, const char *name, int *ret_lock, struct err *err)
+{
+	cleanup_free char *scope = NULL;
+	int r = image_ref_parse(name, &p->ref, err);
+
+	if (r == 0 && !p->ref.tag)
+		r = err_input(err, "'%s': push wants a name with a tag", name);
+	if (r == 0)
+		r = image__lock(p->store, IMAGE_LOCK_SHARED, ret_lock, err);
+	if (r == 0)
+		r = image__http_open(p->ref.registry, &p->http, err);
+	if (r < 0)
+		return r;
+	scope = xasprintf("repository:%s:pull,push", p->ref.repository);
+	image__http_scope(p->http, scope);
+	return 0;
+}
+
+static const struct image_pull no_options;
+
 int image_push(struct image_store *store, const char *name, const struct image_pull *options,
 	       char **ret_digest, struct err *err)
 {
-	static const struct image_pull none = { 0 };
-	cleanup(push_done) struct push p = { .store = store, .options = options ? options : &none };
-	cleanup_free char *scope = NULL;
+	cleanup(push_done) struct push p = { .store = store,
+					     .options = options ? options : &no_options };
 	cleanup_fd int lock = FD_NONE;
-	int r = image_ref_parse(name, &p.ref, err);
+	int r = push_begin(&p, name, &lock, err);
 
-	if (r == 0 && !p.ref.tag)
-		r = err_input(err, "'%s': push wants a name with a tag", name);
 	if (r == 0)
-		r = image__lock(store, IMAGE_LOCK_SHARED, &lock, err);
+		r = push_all(&p, name, ret_digest, err);
+	return r < 0 ? err_wrap(err, "push '%s'", name) : 0;
+}
+
+int image__push_manifest(struct image_store *store, const char *name, const char *digest,
+			 struct err *err)
+{
+	cleanup(push_done) struct push p = { .store = store, .options = &no_options };
+	cleanup_fd int lock = FD_NONE;
+	int r = push_begin(&p, name, &lock, err);
+
 	if (r == 0)
-		r = image__http_open(p.ref.registry, &p.http, err);
-	if (r < 0)
-		return r;
-	scope = xasprintf("repository:%s:pull,push", p.ref.repository);
-	image__http_scope(p.http, scope);
-	r = push_all(&p, name, ret_digest, err);
+		r = image__refs_list(store, &p.others, err);
+	if (r == 0)
+		r = push_image(&p, digest, p.ref.tag, err);
 	return r < 0 ? err_wrap(err, "push '%s'", name) : 0;
 }

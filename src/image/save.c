@@ -286,3 +286,12 @@ int image_save_layout(struct image_store *store, const struct strv *names, const
 		r = fs_mkdirs(fd, "blobs/sha256", 0755, err);
 	return r < 0 ? r : save_all(&s, names, err);
 }
+
+int image__save_manifest(struct image_store *store, const char *digest, int dir, struct err *err)
+{
+	cleanup(save_done) struct save s = { .store = store, .dir = dir };
+	cleanup_manifest struct manifest m = { 0 };
+	int r = fs_mkdirs(dir, "blobs/sha256", 0755, err);
+
+	return r < 0 ? r : write_manifest(&s, digest, &m, err);
+}

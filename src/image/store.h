@@ -192,6 +192,13 @@ int image__index_parts(struct image_store *store, const char *index, struct strv
 int image__index_of(struct image_store *store, const char *name, char ret[DIGEST_TEXT],
 		    struct err *err);
 
+/* --- push.c, save.c: a manifest that has no name here, with its blobs --- */
+/* `name` with a tag: what it is called there. */
+int image__push_manifest(struct image_store *store, const char *name, const char *digest,
+			 struct err *err);
+/* Into blobs/ of an OCI layout; its index.json is the caller's. */
+int image__save_manifest(struct image_store *store, const char *digest, int dir, struct err *err);
+
 /* --- refs.c --- */
 struct ref_entry {
 	char *name; /* familiar; NULL: an untagged image's root */
