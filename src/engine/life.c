@@ -456,6 +456,7 @@ static void told(struct life *life, enum container_state from)
 int life_event(struct life *life, enum life_event event, struct err *err)
 {
 	struct container *c = life->c;
+	ahead_settle(life); /* whatever is to happen to it happens to a process */
 	enum container_state from = c->state;
 	const struct life_cell *cell = life_cell(from, event);
 	debug("%s: %s + %s", c->name, container_state_name(from), life_event_name(event));

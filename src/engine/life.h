@@ -12,6 +12,7 @@ struct berth;
 struct stdio;
 struct health;
 struct hooks;
+struct wish;
 struct life;
 
 #define LIFE_EVENTS(X)                                                                             \
@@ -84,6 +85,7 @@ struct life {
 	int console;	       /* pty master; owned, the keeper holds it too */
 	bool interactive;      /* a client has the console: its output is not ours to read */
 	size_t step;	       /* of the job at work, + 1; executor.c's */
+	struct wish *ahead;    /* its start is under way in the process beside; ahead.c's */
 	bool gone;	       /* removed from disk; freed at the end of the round */
 };
 

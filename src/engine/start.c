@@ -55,32 +55,67 @@ static void status_ready(struct watch *w, int fd, uint32_t events, void *data)
 	(void)proc_pidfd_signal(life->pidfd, SIGKILL);
 }
 
-static int start_process(struct life *life, const struct spec *spec,
-			 const struct runtime_namespaces *ns, struct err *err)
+static void process_exists(struct life *life, struct runtime_child *child)
 {
-	struct runtime_start start = { .flags = RUNTIME_CLONE_PARENT,
-				       .ns = *ns,
-				       .stdio = { FD_NONE, FD_NONE, FD_NONE } };
-	struct runtime_child child = RUNTIME_CHILD_NONE;
-	int r = stdio_open(life, start.stdio, err);
-	if (r == 0)
-		r = runtime_start(spec, &start, &child, err);
-	for (int i = 0; i < 3; i++)
-		fd_close(start.stdio[i]);
-	if (r < 0)
-		return r;
-	life->c->pid = child.pid;
-	life->c->start_time = child.start_time;
+	life->c->pid = child->pid;
+	life->c->start_time = child->start_time;
 	fd_close(life->pidfd);
-	life->pidfd = fd_take(child.pidfd);
+	life->pidfd = fd_take(child->pidfd);
 	life->foreign = false;
-	life->console = fd_take(child.console);
-	life->status_fd = fd_take(child.status_fd);
+	life->console = fd_take(child->console);
+	life->status_fd = fd_take(child->status_fd);
 	life->status_watch =
 		loop_watch(life->s->loop, life->status_fd, EPOLLIN, status_ready, life);
 	stdio_started(life);
+}
+
+static int start_here(struct life *life, const struct spec *spec,
+		      const struct runtime_namespaces *ns, const int stdio[3], struct err *err)
+{
+	const struct runtime_start start = { .flags = RUNTIME_CLONE_PARENT,
+					     .ns = *ns,
+					     .stdio = { stdio[0], stdio[1], stdio[2] } };
+	struct runtime_child child = RUNTIME_CHILD_NONE;
+	int r = runtime_start(spec, &start, &child, err);
+	if (r < 0)
+		return r;
+	process_exists(life, &child);
 	runtime_child_done(&child);
 	return 0;
+}
+
+/* What the process beside could not do is done here: it has the reason. */
+static void answered(struct life *life, const struct spec *spec,
+		     const struct runtime_namespaces *ns, const int stdio[3],
+		     struct runtime_child *child)
+{
+	cleanup_err struct err err = ERR_INIT;
+	if (child->pid > 0) {
+		process_exists(life, child);
+		return;
+	}
+	/* One that was killed half-way has left what it had begun. */
+	int r = runtime_cleanup(spec, &err);
+	if (r == 0)
+		r = start_here(life, spec, ns, stdio, &err);
+	if (r == 0)
+		return;
+	err_done(&life->start_error);
+	(void)err_move(&life->start_error, &err);
+	life->s->tell->start_failed(life);
+}
+
+/* Takes the spec's content when it is started by the process beside. */
+static int start_process(struct life *life, struct spec *spec, const struct runtime_namespaces *ns,
+			 struct err *err)
+{
+	int stdio[3] = { FD_NONE, FD_NONE, FD_NONE };
+	int r = stdio_open(life, stdio, err);
+	if (r == 0 && !ahead_start(life, spec, ns, stdio, answered))
+		r = start_here(life, spec, ns, stdio, err);
+	for (int i = 0; i < 3; i++)
+		fd_close(stdio[i]);
+	return r;
 }
 
 static int take_spec(struct life *life, struct spec *ret, struct err *err)

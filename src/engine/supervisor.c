@@ -62,6 +62,12 @@ static void hear_started(struct life *life)
 	(void)life_event(life, LIFE_STARTED, &err); /* cannot fail */
 }
 
+static void hear_start_failed(struct life *life)
+{
+	cleanup_err struct err err = ERR_INIT;
+	(void)life_event(life, LIFE_START_FAILED, &err); /* cannot fail */
+}
+
 static void hear_over(struct life *life)
 {
 	if (life->c->auto_remove)
@@ -84,6 +90,10 @@ static struct life *life_by_pid(const struct supervisor *s, pid_t pid)
 static void child_exited(struct supervisor *s, pid_t pid, int status)
 {
 	struct life *life = life_by_pid(s, pid);
+	if (!life) { /* one whose pid has not been heard yet? */
+		ahead_settle_all(s);
+		life = life_by_pid(s, pid);
+	}
 	if (life)
 		life_exited(life, status);
 }
@@ -98,6 +108,7 @@ static void hold_life(struct supervisor *s, struct life *life)
 
 static void hold_all(struct supervisor *s)
 {
+	ahead_end(s); /* nothing starts any more when the next supervisor looks around */
 	map_each(b, &s->berths)
 		berth_hold(b->value);
 	map_each(l, &s->lives)
@@ -107,6 +118,7 @@ static void hold_all(struct supervisor *s)
 static const struct supervisor_tell tell = {
 	.event = hear_event,
 	.started = hear_started,
+	.start_failed = hear_start_failed,
 	.changed = job_container_changed,
 	.over = hear_over,
 	.removed = job_forget_life,

@@ -20,10 +20,11 @@ struct supervisor;
 struct supervisor_tell {
 	/* to_job: also to whom the job at work belongs */
 	void (*event)(struct supervisor *s, const json_t *event, bool to_job);
-	void (*started)(struct life *life); /* its set-up is over, its program runs */
-	void (*changed)(struct life *life); /* state, health, or its hooks are through */
-	void (*over)(struct life *life);    /* neither up nor about to be again */
-	void (*removed)(struct life *life); /* freed at the end of the round */
+	void (*started)(struct life *life);	 /* its set-up is over, its program runs */
+	void (*start_failed)(struct life *life); /* it could not even begin: life->start_error */
+	void (*changed)(struct life *life);	 /* state, health, or its hooks are through */
+	void (*over)(struct life *life);	 /* neither up nor about to be again */
+	void (*removed)(struct life *life);	 /* freed at the end of the round */
 	void (*exited)(struct supervisor *s, pid_t pid, int status); /* a child of the keeper's */
 	void (*new_keeper)(struct supervisor *s);		     /* to be given everything */
 };
@@ -176,12 +177,26 @@ void berth_hold(struct berth *berth); /* gives the keeper what is here */
 void berth_close(struct berth *berth);
 void berth_free(void *berth);
 
-/* --- ahead.c: the namespaces of a wave of starts, made beside them --- */
+/* --- ahead.c: a process beside the supervisor, for a wave of starts --- */
 
 /* What the plan is about to start; nothing when that is little. */
 void ahead_begin(struct supervisor *s, const struct plan *plan);
-/* Gives the berth what was made for it. False: nothing was, or it is mapped otherwise. */
+/* Gives the berth the namespaces that were made for it. False: none were, or they are mapped
+ * otherwise. */
 bool ahead_take(struct supervisor *s, struct berth *berth, const struct spec_idmap *idmap);
+/* When a start that was handed over is done. child->pid <= 0: it could not be, there. All is
+ * borrowed, but what it takes out of child. */
+struct runtime_child;
+typedef void (*ahead_answer)(struct life *life, const struct spec *spec,
+			     const struct runtime_namespaces *ns, const int stdio[3],
+			     struct runtime_child *child);
+/* Hands a start over. Takes the spec's content and the descriptors, and borrows ns until `answer`
+ * is called. False, and nothing taken: it is to be done here. */
+bool ahead_start(struct life *life, struct spec *spec, const struct runtime_namespaces *ns,
+		 int stdio[3], ahead_answer answer);
+/* Waits for the start, if one is under way; then the container has its process, or has failed. */
+void ahead_settle(struct life *life);
+void ahead_settle_all(struct supervisor *s);
 void ahead_end(struct supervisor *s);
 
 /* --- start.c --- */

@@ -121,6 +121,7 @@ enum { ENTER_FDS_MAX = 8 };
 
 struct enter {
 	bool clone_parent;	     /* the child is to be a child of the caller's parent */
+	pid_t reaper;		     /* ... or of this one */
 	const struct cgroup *cgroup; /* joined first; NULL: the caller's */
 	VEC(struct spec_rlimit) rlimits;
 	bool has_oom_score_adj;

@@ -52,6 +52,8 @@ enum { RUNTIME_CLONE_PARENT = 1u << 0 };
 
 struct runtime_start {
 	unsigned flags;
+	pid_t reaper;		      /* with CLONE_PARENT: whose child it is to be; 0: the caller's
+					 parent's, else an ancestor of the caller's that is a subreaper */
 	struct runtime_namespaces ns; /* borrowed; .net FD_NONE: the host's network */
 	int stdio[3];		      /* borrowed; with process.tty not used; FD_NONE: /dev/null */
 };

@@ -402,18 +402,18 @@ static int prepare_namespaces(struct launch *l, const struct runtime_namespaces 
 	return 0;
 }
 
-/* Names the container in the message, and fills the rest of the child from its pid. */
-static int finish(const struct launch *l, bool clone_parent, struct runtime_child *child,
-		  struct err *err)
+/* Fills the rest of the child from its pid. */
+static int finish(const struct enter *e, struct runtime_child *child, struct err *err)
 {
+	pid_t reaper = e->reaper ? e->reaper : getppid();
+
 	child->start_time = proc_start_time(child->pid);
-	if (clone_parent && child->start_time && proc_parent(child->pid) != getppid()) {
+	if (e->clone_parent && child->start_time && proc_parent(child->pid) != reaper) {
 		(void)proc_pidfd_signal(child->pidfd, SIGKILL);
 		return err_new(err, ERR_INTERNAL, ECHILD,
 			       "the container is not a child of the keeper: it must be a child "
 			       "subreaper (PR_SET_CHILD_SUBREAPER)");
 	}
-	(void)l;
 	return 0;
 }
 
@@ -442,7 +442,7 @@ int runtime__launch_run(struct launch *l, struct enter *e, struct runtime_child 
 	if (l->process->tty)
 		child.console = runtime__console_receive(console[0]);
 	fd_close(console[0]);
-	if ((r = finish(l, e->clone_parent, &child, err)) < 0)
+	if ((r = finish(e, &child, err)) < 0)
 		goto fail;
 	*ret = child;
 	return 0;
@@ -477,7 +477,8 @@ int runtime_start(const struct spec *spec, const struct runtime_start *start,
 		  struct runtime_child *ret, struct err *err)
 {
 	struct launch l;
-	struct enter e = { .clone_parent = start->flags & RUNTIME_CLONE_PARENT };
+	struct enter e = { .clone_parent = start->flags & RUNTIME_CLONE_PARENT,
+			   .reaper = start->reaper };
 	struct cgroup *cgroup = NULL;
 	struct runtime_namespaces ns = start->ns;
 	int joined[3] = { FD_NONE, FD_NONE, FD_NONE };

@@ -180,21 +180,55 @@ are_gone() {
 gone() { [ -z "$(role_pid keeper)$(role_pid supervisor)" ]; }
 supervised() { [ -n "$(role_pid supervisor)" ]; }
 
-@test "the process that makes namespaces ahead is killed: the supervisor makes them itself" {
+@test "the process that starts containers beside the supervisor is killed: the supervisor starts them itself, each once" {
 	compose <<-'E'
 		services:
-		  many: {image: test, command: sleep 1000, init: true, scale: 12}
+		  many: {image: test, command: sleep 1000, init: true}
 	E
-	stave up -d 2>err &
-	up=$!
-	while kill -0 "$up" 2>/dev/null; do
-		for pid in $(role_pid namespaces); do
-			kill -9 "$pid" 2>/dev/null || true
+	killed=0
+	stave up -d
+	supervisor=$(role_pid supervisor)
+	for round in 1 2 3 4 5 6; do
+		stave up -d --scale many=16 2>err &
+		up=$!
+		while kill -0 "$up" 2>/dev/null; do
+			for pid in $(pgrep -P "$supervisor" -f '\[starter\]'); do
+				kill -9 "$pid" 2>/dev/null && killed=$((killed + 1))
+			done
 		done
+		wait "$up" || { cat err; false; }
+		[ "$(stave ps -q | wc -l)" = 16 ]
+		[ -z "$(role_pid starter)" ]
+		[ "$(stave top | grep -c 'sleep 1000$')" -ge 16 ] || { stave top; false; }
+		stave exec -T --index 16 many ping -c 1 -w 5 127.0.0.1
+		stave up -d --scale many=1
+		[ "$(pgrep -c -P "$(role_pid keeper)")" = 2 ] # the supervisor, and the one that is left
+		[ "$killed" -lt 2 ] || break
 	done
-	wait "$up" || { cat err; false; }
-	[ "$(stave ps -q | wc -l)" = 12 ]
-	[ -z "$(role_pid namespaces)" ]
-	stave exec -T --index 12 many ping -c 1 -w 5 127.0.0.1
-	stave down
+	[ "$killed" -gt 0 ] || { echo "it was never seen"; false; }
+	stave down -t 1
+}
+
+@test "one of many that cannot be started is named with its reason, whoever starts it; the others run" {
+	compose <<-'E'
+		services:
+		  a: &ok {image: test, command: sleep 1000, init: true}
+		  b: *ok
+		  c: *ok
+		  d: *ok
+		  lost: {image: test, command: [/no/such/program]}
+		  maimed: {image: test, command: sleep 1000, devices: [/dev/no-such-device]}
+		  y: *ok
+		  z: *ok
+	E
+	for round in 1 2; do
+		run stave up -d
+		[ "$status" -ne 0 ]
+		[[ "$output" == *"Container ${PROJECT}-lost-1  Error"* ]] || { echo "$output"; false; }
+		[[ "$output" == *"Container ${PROJECT}-maimed-1  Error"* ]] || { echo "$output"; false; }
+		[[ "$output" == *"error: cannot start container '${PROJECT}-"*"/no"*"o such file"* ]] || { echo "$output"; false; }
+		[ "$(stave ps -a --status exited --format '{{.Service}} {{.ExitCode}}')" = "lost 127" ] || { stave ps -a; false; }
+		[ "$(stave ps --status running -q | wc -l)" = 6 ] || { stave ps -a; false; }
+	done
+	stave down -t 1
 }
