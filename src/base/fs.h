@@ -43,6 +43,9 @@ int fs_opendirs(int dirfd, const char *path, mode_t mode, struct err *err);
  * and leaves what is mounted there alone), sets no limits on depth but keeps at most 32
  * descriptors. Missing is success. */
 int fs_remove_tree(int dirfd, const char *path, struct err *err);
+/* The same, but gives up (1) after `names` names and before a file of more than 8 MB, so that it
+ * never takes long: the tree is still there then, and smaller than it was. 0: it is gone. */
+int fs_remove_tree_some(int dirfd, const char *path, unsigned names, struct err *err);
 /* Names in a directory, sorted, without "." and "..". Missing directory: -ENOENT. */
 int fs_list(int dirfd, const char *path, struct strv *out, struct err *err);
 bool fs_exists(int dirfd, const char *path); /* does not follow a final symlink */

@@ -16,7 +16,11 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-enum { LEVELS = 28 };
+enum {
+	LEVELS = 28,
+	LARGE_BLOCKS =
+		8 << 11, /* of 512 bytes: giving back what a larger file holds takes its time */
+};
 
 struct removal {
 	int top;	       /* the outermost directory */
@@ -25,7 +29,12 @@ struct removal {
 	unsigned long moved;   /* names given to what was renamed up */
 	char nonce[9];
 	const char *path; /* what the caller asked for, for messages */
+	bool limited;	  /* fs_remove_tree_some */
+	unsigned left;	  /* names it may still take away */
 };
+
+/* Not an error: there is more than this call is to do. Nothing else here fails with it. */
+enum { MORE = EINPROGRESS };
 
 static int open_inside(int dirfd, const char *name)
 {
@@ -77,6 +86,20 @@ static int report(const struct removal *rm, int no, const char *name, struct err
 			       "remove '%s': something is mounted on '%s' in it; unmount it first",
 			       rm->path, name);
 	return err_sys(err, no, "remove '%s': '%s'", rm->path, name);
+}
+
+/* Whether removing one more name is too much for a limited removal. */
+static bool is_too_much(struct removal *rm, int dirfd, const struct dirent *entry)
+{
+	struct stat st;
+	if (!rm->limited)
+		return false;
+	if (rm->left == 0)
+		return true;
+	rm->left--;
+	return entry->d_type == DT_REG &&
+	       fstatat(dirfd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_blocks > LARGE_BLOCKS;
 }
 
 static int remove_content(struct removal *rm, int dirfd, int level, struct err *err);
@@ -147,6 +170,8 @@ static int remove_content(struct removal *rm, int dirfd, int level, struct err *
 			if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 				continue;
 			found = true;
+			if (is_too_much(rm, dirfd, entry))
+				return -MORE;
 			int r = remove_entry(rm, dirfd, entry, level, err);
 			if (r < 0)
 				return r;
@@ -157,8 +182,9 @@ static int remove_content(struct removal *rm, int dirfd, int level, struct err *
 	return 0;
 }
 
-int fs_remove_tree(int dirfd, const char *path, struct err *err)
+static int remove_tree(struct removal *rm, int dirfd, struct err *err)
 {
+	const char *path = rm->path;
 	cleanup_free char *clean = path_clean(path);
 	cleanup_free char *dir = path_dir(clean);
 	const char *name = path_base(clean);
@@ -170,25 +196,37 @@ int fs_remove_tree(int dirfd, const char *path, struct err *err)
 		return errno == ENOENT ? 0 : err_sys(err, errno, "remove '%s'", path);
 	if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
 		return 0;
-	struct removal rm = { .path = path };
 	/* EISDIR on Linux, EPERM by POSIX and some file systems. */
 	if (errno != EISDIR && errno != EPERM)
-		return report(&rm, errno, name, err);
+		return report(rm, errno, name, err);
 	cleanup_fd int top = open_inside(parent, name);
 	if (top == -ENOENT)
 		return 0;
 	if (top < 0)
-		return report(&rm, top == -ENOTDIR || top == -ELOOP ? EPERM : -top, name, err);
+		return report(rm, top == -ENOTDIR || top == -ELOOP ? EPERM : -top, name, err);
 
-	int r = identify(top, &rm);
+	int r = identify(top, rm);
 	if (r < 0)
 		return err_sys(err, -r, "remove '%s'", path);
-	rm.top = top;
-	hex_random(rm.nonce, 8);
-	r = remove_content(&rm, top, 0, err);
+	rm->top = top;
+	hex_random(rm->nonce, 8);
+	r = remove_content(rm, top, 0, err);
 	if (r < 0)
 		return r;
 	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return report(&rm, errno, name, err);
+		return report(rm, errno, name, err);
 	return 0;
+}
+
+int fs_remove_tree(int dirfd, const char *path, struct err *err)
+{
+	struct removal rm = { .path = path };
+	return remove_tree(&rm, dirfd, err);
+}
+
+int fs_remove_tree_some(int dirfd, const char *path, unsigned names, struct err *err)
+{
+	struct removal rm = { .path = path, .limited = true, .left = names };
+	int r = remove_tree(&rm, dirfd, err);
+	return r == -MORE ? 1 : r;
 }

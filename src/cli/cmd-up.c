@@ -110,6 +110,7 @@ struct attached {
 	bool interrupted, detached;
 	int exit_code;
 	struct map told; /* container id -> end (nsec_t) that was told */
+	struct map oom;	 /* container ids whose memory kill was told */
 	struct termios saved;
 	bool keys; /* the terminal gives single keys: d detaches */
 };
@@ -140,6 +141,20 @@ static void tell_end(struct attached *a, const struct container *c)
 	fflush(stdout);
 }
 
+/* A process of it was killed for want of memory: once for each run. */
+static void tell_oom(struct attached *a, const struct container *c)
+{
+	bool told = map_has(&a->oom, c->id);
+	if (!map_has(&a->told, c->id) || told == c->oom_killed)
+		return;
+	if (told)
+		(void)map_take(&a->oom, c->id);
+	else
+		map_set(&a->oom, c->id, a);
+	if (!told)
+		cli_warn(a->cli, "%s: a process was killed for want of memory", logview_name(c));
+}
+
 /* All have ended, or one whose end ends the others. */
 static bool ended(struct attached *a)
 {
@@ -154,6 +169,7 @@ static bool ended(struct attached *a)
 		if ((*c)->oneoff)
 			continue;
 		any = any || !exited;
+		tell_oom(a, *c);
 		tell_end(a, *c);
 		if (!exited || !(*c)->finished)
 			continue;
@@ -243,6 +259,7 @@ static int follow(struct attached *a, const struct strv *services, nsec_t since,
 	keys_off(a);
 	logview_done(&a->view, &query);
 	map_done(&a->told);
+	map_done(&a->oom);
 	return r;
 }
 
@@ -278,6 +295,7 @@ static int attach(struct cli *cli, const struct up_args *o, struct client *clien
 		.args = o,
 		.interrupt_fd = interrupt_fd,
 		.told = MAP_INIT_FREE(free),
+		.oom = MAP_INIT,
 		.view = {
 			.colour = cli->colour && cli->stdout_tty && !o->no_color,
 			.prefix = !o->no_prefix,

@@ -349,6 +349,17 @@ void job_container_changed(struct life *life)
 	job__advance_later(job);
 }
 
+void job_removal_over(struct supervisor *s)
+{
+	struct job *job = s->jobs.n > 0 ? s->jobs.v[0] : NULL;
+	if (!job || !job->began)
+		return;
+	for (uint32_t i = 0; i < job->plan.steps.n; i++)
+		if (job->steps[i].state == STEP_RUNNING && job->steps[i].removals.last)
+			poll_step(job, i);
+	job__advance_later(job);
+}
+
 void job_forget_life(struct life *life)
 {
 	struct supervisor *s = life->s;

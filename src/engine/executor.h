@@ -4,15 +4,17 @@
 #define STAVE_ENGINE_EXECUTOR_H
 
 #include "engine/observe.h"
+#include "engine/removal.h"
 #include "engine/supervisor.h"
 
 enum step_state { STEP_WAITING, STEP_RUNNING, STEP_DONE, STEP_FAILED, STEP_SKIPPED };
 
 struct step_run {
 	enum step_state state;
-	size_t waits_for;    /* dependencies that are not yet met */
-	struct life *life;   /* of a CREATE, START or STOP; NULL when it is removed */
-	bool begun;	     /* START: the order has been given */
+	size_t waits_for;	      /* dependencies that are not yet met */
+	struct removal_span removals; /* of a REMOVE: what is still to go */
+	struct life *life;	      /* of a CREATE, START or STOP; NULL when it is removed */
+	bool begun;		      /* START: the order has been given */
 	bool busy;	     /* its function is being run: what changes now is in its answer */
 	bool stays;	     /* a network that others use, and that is not removed */
 	bool made;	     /* a network or volume that was not there before */
@@ -54,15 +56,17 @@ struct job {
 
 /* 0: done, 1: under way (job__step_over will be called), negative: failed. */
 int steps__run(struct job *job, uint32_t index, struct err *err);
-/* A STEP_START or STEP_STOP that is under way: the same answers for the container as it is now. */
+/* A step that is under way: the same answers for the container, or for what is being removed, as it
+ * is now. */
 int steps__poll(struct job *job, uint32_t index, struct err *err);
 /* The job is cancelled: what this step is waiting for, and may do without, ends. */
 void steps__cancel(struct job *job, uint32_t index);
 /* "Creating", "Created", ...; "" for a step that people need not see. */
 const char *steps__word(const struct step *step, bool done);
 /* Removes a container that does not run: record, slot (unless kept), leases, with `volumes` its
- * anonymous ones. */
-int steps__destroy(struct life *life, bool keep_slot, bool volumes, struct err *err);
+ * anonymous ones. Its files may take longer: see removal_begin. */
+int steps__destroy(struct life *life, bool keep_slot, bool volumes, struct removal_span *span,
+		   struct err *err);
 
 /* --- undo.c --- */
 

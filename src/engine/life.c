@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/proc.h"
+#include "engine/oom.h"
 #include "engine/restart.h"
 #include "engine/supervisor.h"
 #include "runtime/runtime.h"
@@ -84,6 +85,7 @@ static int act_started(struct life *life, struct err *err)
 	c->health_state = c->health.enabled ? HEALTH_STARTING : HEALTH_NONE;
 	health_start(life);
 	replica_began(life, false);
+	oom_begin(life);
 	return 0;
 }
 
@@ -430,13 +432,10 @@ const struct life_cell *life_cell(enum container_state state, enum life_event ev
 static void announce(struct life *life, const struct life_cell *cell)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(cell->announce) && cell->announce[i]; i++) {
-		if (str_eq(cell->announce[i], "die")) {
-			if (life->c->oom_killed)
-				event_container(life, "oom");
+		if (str_eq(cell->announce[i], "die"))
 			event_container_exit(life, "die", life->c->exit_code);
-		} else {
+		else
 			event_container(life, cell->announce[i]);
-		}
 	}
 }
 
@@ -508,15 +507,6 @@ static void foreign_exited(struct watch *w, int fd, uint32_t events, void *data)
 	life_exited(data, status_from_pidfd(fd));
 }
 
-static void note_oom(struct life *life)
-{
-	cleanup_spec struct spec spec = { 0 };
-	cleanup_err struct err err = ERR_INIT;
-	struct runtime_stats stats = { 0 };
-	if (load_spec(life, &spec, &err) && runtime_stats(&spec, &stats, &err) == 0)
-		life->c->oom_killed = stats.oom_kills > 0;
-}
-
 /* What the set-up said before its process ended: executed, or the reason why not. */
 static enum life_event start_outcome(struct life *life)
 {
@@ -548,10 +538,7 @@ void life_exited(struct life *life, int status)
 	} else {
 		c->exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 	}
-	if (c->exit_code == 128 + SIGKILL)
-		note_oom(life);
-	else
-		c->oom_killed = false;
+	oom_last_look(life);
 	/* One that ran for the policy's window has succeeded: attempts are counted anew. */
 	if (c->restart_window > 0 && life->started &&
 	    now_mono() - life->started >= c->restart_window)
@@ -608,6 +595,7 @@ void life_free(struct life *life)
 	if (!life)
 		return;
 	health_stop(life);
+	oom_end(life);
 	hooks_end(life);
 	stdio_close(life);
 	life_forget_spec(life);
@@ -673,6 +661,7 @@ bool life_adopt(struct life *life)
 	cleanup_err struct err err = ERR_INIT;
 	if (c->state != CONTAINER_STARTING)
 		replica_began(life, true);
+	oom_begin(life);
 	if (c->state == CONTAINER_STARTING)
 		(void)life_event(life, LIFE_STARTED, &err); /* cannot fail */
 	else if (c->state == CONTAINER_RUNNING)

@@ -79,6 +79,7 @@ struct life {
 	nsec_t stop_timeout; /* of the next STOP; -1: the container's own */
 	struct stdio *io;
 	struct health *health;
+	struct oom *oom;       /* oom.h */
 	struct hooks *hooks;   /* while post_start or pre_stop hooks run */
 	struct err hook_error; /* of the last hooks that failed; the step takes it */
 	int given_stdio[3];    /* `run`: the client's, until the start; FD_NONE: logs */

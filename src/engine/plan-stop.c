@@ -202,7 +202,9 @@ static void down_keeps(struct down *down, const struct plan_entry *e)
 static void down_network(struct planner *p, struct down *down, const char *name, const char *key,
 			 struct map *done)
 {
-	if (!map_has(&p->networks, name) || map_has(done, name))
+	/* After a reboot, or a crash half-way, its bridge is gone and its record is there. */
+	bool there = map_has(&p->networks, name) || strv_has(&p->observed->own_networks, name);
+	if (!there || map_has(done, name))
 		return;
 	map_set(done, name, done);
 	if (map_has(&down->kept, name)) {

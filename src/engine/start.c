@@ -1,6 +1,7 @@
 /* Starting a container, and what follows its end. */
 #include "base/log.h"
 #include "base/proc.h"
+#include "engine/oom.h"
 #include "engine/service-spec.h"
 #include "engine/supervisor.h"
 #include "runtime/runtime.h"
@@ -161,6 +162,7 @@ void start_ended(struct life *life)
 	life->pidfd = fd_close(life->pidfd);
 	life->interactive = false;
 	health_stop(life);
+	oom_end(life);
 	stdio_close(life);
 	cleanup_spec struct spec spec = { 0 };
 	cleanup_err struct err err = ERR_INIT;

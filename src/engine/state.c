@@ -305,18 +305,18 @@ int state_container_create(const struct engine_paths *paths, struct container *c
 	return 0;
 }
 
-int state_container_remove(const struct engine_paths *paths, const struct container *c,
+int state_container_forget(const struct engine_paths *paths, const struct container *c,
 			   struct err *err)
 {
 	cleanup_free char *dir = state_container_dir(paths, c->project, c->id);
 	cleanup_free char *record = xasprintf("%s/" CONTAINER_FILE, dir);
-	/* Without its record it is gone for everybody, however long the tree takes. */
 	if (unlink(record) < 0 && errno != ENOENT)
 		return err_sys(err, errno, "remove '%s'", record);
-	return fs_remove_tree(AT_FDCWD, dir, err);
+	return 0;
 }
 
-int state_sweep(const struct engine_paths *paths, const char *project, struct err *err)
+int state_unrecorded(const struct engine_paths *paths, const char *project, struct strv *ret_dirs,
+		     struct err *err)
 {
 	cleanup_strv struct strv ids = { 0 };
 	int r = state_name_check("project", project, err);
@@ -332,18 +332,17 @@ int state_sweep(const struct engine_paths *paths, const char *project, struct er
 		cleanup_free char *path = xasprintf("%s/%s", dir, ids.v[i]);
 		cleanup_free char *record = xasprintf("%s/" CONTAINER_FILE, path);
 		if (!fs_exists(AT_FDCWD, record))
-			r = fs_remove_tree(AT_FDCWD, path, err);
+			strv_add(ret_dirs, path);
 	}
 	return r < 0 ? r : 0;
 }
 
-int state_project_remove(const struct engine_paths *paths, const char *project, struct err *err)
+int state_slots_remove(const struct engine_paths *paths, const char *project, struct err *err)
 {
 	cleanup_strv struct strv slots = { 0 };
 	int r = state_name_check("project", project, err);
 	if (r < 0)
 		return r;
-	cleanup_free char *dir = state__project_path(paths, project, "");
 	cleanup_free char *slots_dir = state_slots_dir(paths, project);
 	r = fs_list(AT_FDCWD, slots_dir, &slots, err);
 	if (r == -ENOENT) {
@@ -356,5 +355,12 @@ int state_project_remove(const struct engine_paths *paths, const char *project, 
 			*suffix = '\0';
 		r = slot_remove(paths, project, slots.v[i], err);
 	}
+	return r < 0 ? r : 0;
+}
+
+int state_project_remove(const struct engine_paths *paths, const char *project, struct err *err)
+{
+	cleanup_free char *dir = state__project_path(paths, project, "");
+	int r = state_slots_remove(paths, project, err);
 	return r < 0 ? r : fs_remove_tree(AT_FDCWD, dir, err);
 }

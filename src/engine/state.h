@@ -59,10 +59,15 @@ int state_container_save(const struct engine_paths *paths, struct container *c,
 			 const struct spec *spec, struct err *err); /* all of it */
 int state_container_save_state(const struct engine_paths *paths, struct container *c,
 			       struct err *err); /* how it is */
-int state_container_remove(const struct engine_paths *paths, const struct container *c,
+/* Removes its record: it is gone for everybody then, however long its directory takes. */
+int state_container_forget(const struct engine_paths *paths, const struct container *c,
 			   struct err *err);
-/* Removes what a crash left half made or half removed. Called by a supervisor as it starts. */
-int state_sweep(const struct engine_paths *paths, const char *project, struct err *err);
+/* Directories of containers without a record: what a crash left half made or half removed. Asked
+ * for by a supervisor as it starts. */
+int state_unrecorded(const struct engine_paths *paths, const char *project, struct strv *ret_dirs,
+		     struct err *err);
+/* Every slot of a project: slot_remove(). */
+int state_slots_remove(const struct engine_paths *paths, const char *project, struct err *err);
 /* Removes everything of a project below STAVE_ROOT that is left once its containers are gone. */
 int state_project_remove(const struct engine_paths *paths, const char *project, struct err *err);
 

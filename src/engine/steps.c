@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "engine/executor.h"
 #include "engine/log.h"
+#include "engine/oom.h"
 #include "engine/service-name.h"
 #include "engine/service-spec.h"
 #include "runtime/runtime.h"
@@ -70,9 +71,25 @@ static int volume_step_create(struct job *job, uint32_t index, struct err *err)
 	return r < 0 && v->place.file ? err_wrap(err, "%s:%d", v->place.file, v->place.line) : r;
 }
 
+static int remove_volume(struct supervisor *s, const char *name, struct removal_span *span,
+			 struct err *err)
+{
+	cleanup_free char *path = NULL;
+	int r = volume_bury(s->paths.root, name, &path, err);
+	return r < 0 || !path ? r : removal_begin(s, path, span, err);
+}
+
+/* The end of every step that removes: its files may still be going. */
+static int poll_removal(struct job *job, uint32_t index, struct err *err)
+{
+	return removal_poll(job->s, &job->steps[index].removals, err);
+}
+
 static int volume_step_remove(struct job *job, uint32_t index, struct err *err)
 {
-	return volume_remove(job->s->paths.root, job->plan.steps.v[index].name, err);
+	int r = remove_volume(job->s, job->plan.steps.v[index].name, &job->steps[index].removals,
+			      err);
+	return r < 0 ? r : poll_removal(job, index, err);
 }
 
 /* --- create --- */
@@ -360,6 +377,7 @@ static int update(struct job *job, uint32_t index, struct err *err)
 	if (life_runs(life)) {
 		r = runtime_update(&spec, err);
 		health_start(life);
+		oom_begin(life);
 		stdio_relimit(life);
 	}
 	publish_later(s);
@@ -367,12 +385,12 @@ static int update(struct job *job, uint32_t index, struct err *err)
 	return r;
 }
 
-static int remove_anonymous(struct life *life, struct err *err)
+static int remove_anonymous(struct life *life, struct removal_span *span, struct err *err)
 {
 	int r = 0;
 	vec_each(v, &life->c->volumes) {
 		if (v->anonymous && v->name && r == 0)
-			r = volume_remove(life->s->paths.root, v->name, err);
+			r = remove_volume(life->s, v->name, span, err);
 	}
 	return r;
 }
@@ -406,40 +424,55 @@ static void forget(struct supervisor *s, struct life *life)
 	supervisor_idle_check(s);
 }
 
-int steps__destroy(struct life *life, bool keep_slot, bool volumes, struct err *err)
+int steps__destroy(struct life *life, bool keep_slot, bool volumes, struct removal_span *span,
+		   struct err *err)
 {
 	struct supervisor *s = life->s;
 	int r = life_event(life, LIFE_REMOVE, err);
 	if (r == 0 && !keep_slot)
 		r = leave_slot(life, err);
 	if (r == 0 && volumes)
-		r = remove_anonymous(life, err);
+		r = remove_anonymous(life, span, err);
 	if (r == 0)
-		r = state_container_remove(&s->paths, life->c, err);
+		r = state_container_forget(&s->paths, life->c, err);
 	if (r < 0)
 		return err_wrap(err, "remove container '%s'", life->c->name);
+	cleanup_free char *dir = state_container_dir(&s->paths, s->name, life->c->id);
+	r = removal_begin(s, dir, span, err);
+	if (r < 0)
+		(void)err_wrap(err, "remove container '%s'", life->c->name);
+	/* Without its record it is gone, whatever is left of its files. */
 	event_container(life, "destroy");
 	forget(s, life);
-	return 0;
+	return r;
 }
 
 static int remove_step(struct job *job, uint32_t index, struct err *err)
 {
 	const struct step *step = &job->plan.steps.v[index];
 	struct life *life = step_life(job, step);
-	return life ? steps__destroy(life, step->recreate, step->volumes, err) : 0;
+	struct removal_span *span = &job->steps[index].removals;
+	if (!life)
+		return 0;
+	/* What is replaced is waited for by nobody: the other one can start. */
+	int r = steps__destroy(life, step->recreate, step->volumes, step->recreate ? NULL : span,
+			       err);
+	return r < 0 ? r : poll_removal(job, index, err);
 }
 
 static int project_remove(struct job *job, uint32_t index, struct err *err)
 {
 	struct supervisor *s = job->s;
-	(void)index;
 	publish_now(s);
 	s->sweep_due = true;
 	int r = supervisor_sweep(s, err);
 	if (r == 0)
-		r = state_project_remove(&s->paths, s->name, err);
-	return r;
+		r = state_slots_remove(&s->paths, s->name, err);
+	if (r == 0) {
+		cleanup_free char *dir = state__project_path(&s->paths, s->name, "");
+		r = removal_begin(s, dir, &job->steps[index].removals, err);
+	}
+	return r < 0 ? r : poll_removal(job, index, err);
 }
 
 /* --- the table --- */
@@ -452,13 +485,14 @@ static const struct {
 	[STEP_NETWORK_CREATE] = { network_create, NULL, "Creating", "Created", NULL, NULL },
 	[STEP_NETWORK_REMOVE] = { network_remove, NULL, "Removing", "Removed", NULL, NULL },
 	[STEP_VOLUME_CREATE] = { volume_step_create, NULL, "Creating", "Created", NULL, NULL },
-	[STEP_VOLUME_REMOVE] = { volume_step_remove, NULL, "Removing", "Removed", NULL, NULL },
+	[STEP_VOLUME_REMOVE] = { volume_step_remove, poll_removal, "Removing", "Removed", NULL,
+				 NULL },
 	[STEP_CREATE] = { create, NULL, "Creating", "Created", "Recreate", "Recreated" },
 	[STEP_START] = { start, poll_start, "Starting", "Started", NULL, NULL },
 	[STEP_STOP] = { stop, poll_stop, "Stopping", "Stopped", "", "" },
-	[STEP_REMOVE] = { remove_step, NULL, "Removing", "Removed", "", "" },
+	[STEP_REMOVE] = { remove_step, poll_removal, "Removing", "Removed", "", "" },
 	[STEP_UPDATE] = { update, NULL, "Updating", "Updated", NULL, NULL },
-	[STEP_PROJECT_REMOVE] = { project_remove, NULL, "", "", NULL, NULL },
+	[STEP_PROJECT_REMOVE] = { project_remove, poll_removal, "", "", NULL, NULL },
 };
 _Static_assert(ARRAY_SIZE(kinds) == STEP_MAX_, "a kind of step without a row");
 

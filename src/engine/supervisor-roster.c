@@ -1,5 +1,6 @@
 /* What a supervisor looks after: the project, its containers, those that have gone; and whether
  * anything of it is left. */
+#include "engine/removal.h"
 #include "engine/supervisor.h"
 
 #include "base/log.h"
@@ -101,7 +102,7 @@ void supervisor_spec(struct supervisor *s, const struct container *c, struct spe
 
 bool supervisor_is_idle(const struct supervisor *s)
 {
-	if (s->jobs.n > 0 || s->conns.n > 0)
+	if (s->jobs.n > 0 || s->conns.n > 0 || removal_pending(s))
 		return false;
 	map_each(e, &s->lives) {
 		const struct life *life = e->value;

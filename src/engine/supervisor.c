@@ -8,7 +8,9 @@
 #include "engine/client.h"
 #include "engine/conn.h"
 #include "engine/executor.h"
+#include "engine/removal.h"
 #include "runtime/runtime.h"
+#include "volume/volume.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -31,7 +33,8 @@ static void remove_over(void *data)
 	}
 	vec_each(life, &over) {
 		cleanup_err struct err err = ERR_INIT;
-		if (steps__destroy(*life, false, true, &err) < 0 || supervisor_sweep(s, &err) < 0)
+		if (steps__destroy(*life, false, true, NULL, &err) < 0 ||
+		    supervisor_sweep(s, &err) < 0)
 			event_warning(s, "%s", err.msg);
 		supervisor_remember_end(s, (*life)->c);
 		control_container_ended(s, *life);
@@ -66,6 +69,12 @@ static void hear_start_failed(struct life *life)
 {
 	cleanup_err struct err err = ERR_INIT;
 	(void)life_event(life, LIFE_START_FAILED, &err); /* cannot fail */
+}
+
+static void hear_removal_over(struct supervisor *s)
+{
+	job_removal_over(s);
+	supervisor_idle_check(s);
 }
 
 static void hear_over(struct life *life)
@@ -122,6 +131,7 @@ static const struct supervisor_tell tell = {
 	.changed = job_container_changed,
 	.over = hear_over,
 	.removed = job_forget_life,
+	.removal_over = hear_removal_over,
 	.exited = child_exited,
 	.new_keeper = hold_all,
 };
@@ -158,7 +168,7 @@ static void remove_unfinished(struct supervisor *s)
 			struct life *other = e->value;
 			shared |= other != *life && str_eq(other->c->slot, (*life)->c->slot);
 		}
-		if (steps__destroy(*life, shared, false, &err) < 0)
+		if (steps__destroy(*life, shared, false, NULL, &err) < 0)
 			debug("%s", err.msg);
 	}
 	vec_done(&removing);
@@ -227,10 +237,25 @@ static void clear_broken(struct supervisor *s, const char *id)
 		debug("%s: %s", id, err.msg);
 }
 
+/* What a crash left half made or half removed. */
+static int sweep_files(struct supervisor *s, struct err *err)
+{
+	cleanup_strv struct strv paths = { 0 };
+	int r = state_unrecorded(&s->paths, s->name, &paths, err);
+	if (r == 0)
+		r = volume_unnamed(s->paths.root, &paths, err);
+	for (size_t i = 0; r == 0 && i < paths.n; i++) {
+		cleanup_err struct err why = ERR_INIT; /* its time comes again */
+		if (removal_begin(s, paths.v[i], NULL, &why) < 0)
+			debug("%s", why.msg);
+	}
+	return r;
+}
+
 static int load(struct supervisor *s, struct err *err)
 {
 	cleanup_containers struct containers list = { 0 };
-	int r = state_sweep(&s->paths, s->name, err);
+	int r = sweep_files(s, err);
 	if (r == 0)
 		r = state_containers_recorded(&s->paths, s->name, &list, err);
 	for (size_t i = 0; r == 0 && i < list.items.n; i++)

@@ -20,11 +20,12 @@ struct supervisor;
 struct supervisor_tell {
 	/* to_job: also to whom the job at work belongs */
 	void (*event)(struct supervisor *s, const json_t *event, bool to_job);
-	void (*started)(struct life *life);	 /* its set-up is over, its program runs */
-	void (*start_failed)(struct life *life); /* it could not even begin: life->start_error */
-	void (*changed)(struct life *life);	 /* state, health, or its hooks are through */
-	void (*over)(struct life *life);	 /* neither up nor about to be again */
-	void (*removed)(struct life *life);	 /* freed at the end of the round */
+	void (*started)(struct life *life);	    /* its set-up is over, its program runs */
+	void (*start_failed)(struct life *life);    /* it could not even begin: life->start_error */
+	void (*changed)(struct life *life);	    /* state, health, or its hooks are through */
+	void (*over)(struct life *life);	    /* neither up nor about to be again */
+	void (*removed)(struct life *life);	    /* freed at the end of the round */
+	void (*removal_over)(struct supervisor *s); /* removal.h: somebody may wait for it */
 	void (*exited)(struct supervisor *s, pid_t pid, int status); /* a child of the keeper's */
 	void (*new_keeper)(struct supervisor *s);		     /* to be given everything */
 };
@@ -49,8 +50,9 @@ struct supervisor {
 
 	struct project *project; /* as last applied; NULL until supervisor_project() */
 
-	struct ahead *ahead;	/* of the job at work; NULL */
-	VEC(struct job *) jobs; /* the first is at work, the others wait their turn */
+	struct removals *removals; /* removal.c; NULL: there were none */
+	struct ahead *ahead;	   /* of the job at work; NULL */
+	VEC(struct job *) jobs;	   /* the first is at work, the others wait their turn */
 	VEC(struct conn *) conns;
 	int listener;
 	struct watch *listener_watch;
@@ -272,6 +274,8 @@ void job_new(struct supervisor *s, struct job_request *request);
 /* The client is gone or has cancelled: what is at work ends, nothing new starts. conn_gone: there
  * is nobody to tell. */
 void job_cancel(struct supervisor *s, struct conn *conn, bool conn_gone);
+/* Something that a step may wait for has been removed (removal.h). */
+void job_removal_over(struct supervisor *s);
 void jobs_go_on(struct supervisor *s); /* ends_unknown is over */
 /* A container's state or health has changed. */
 void job_container_changed(struct life *life);

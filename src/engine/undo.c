@@ -48,7 +48,7 @@ static void undo_containers(struct job *job)
 		    is_needed(job->s, step, life))
 			continue;
 		cleanup_free char *what = xasprintf("container '%s'", life->c->name);
-		if (steps__destroy(life, step->recreate, !step->recreate, &err) < 0)
+		if (steps__destroy(life, step->recreate, !step->recreate, NULL, &err) < 0)
 			told(job->s, what, &err);
 	}
 }

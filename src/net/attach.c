@@ -254,6 +254,25 @@ static int sweep_network(struct net *net, const char *name, const char *project,
 	return r;
 }
 
+/* Directories whose record a crash took first, or never saw written. */
+static int sweep_unrecorded(struct net *net, struct err *err)
+{
+	cleanup_strv struct strv names = { 0 };
+	cleanup_fd int lock = FD_NONE;
+	int r = fs_list(net->root, ".", &names, err);
+	for (size_t i = 0; r == 0 && i < names.n; i++) {
+		cleanup_free char *record = xasprintf("%s/network.json", names.v[i]);
+		if (!net__name_ok(names.v[i]) || fs_exists(net->root, record))
+			continue;
+		/* Who makes a network holds the lock: then it has its record. */
+		if (lock < 0)
+			r = net__lock(net->root, ".", &lock, err);
+		if (r == 0 && !fs_exists(net->root, record))
+			r = fs_remove_tree(net->root, names.v[i], err);
+	}
+	return r;
+}
+
 int net_sweep(struct net *net, const char *project, const struct strv *keep, struct err *err)
 {
 	cleanup_strv struct strv names = { 0 };
@@ -262,6 +281,8 @@ int net_sweep(struct net *net, const char *project, const struct strv *keep, str
 		r = net_network_list(net, &names, err);
 	for (size_t i = 0; r == 0 && i < names.n; i++)
 		r = sweep_network(net, names.v[i], project, keep, err);
+	if (r == 0)
+		r = sweep_unrecorded(net, err);
 	if (r == 0)
 		r = port__sweep(net, project, keep, err);
 	if (r == 0 && (!keep || keep->n == 0)) {

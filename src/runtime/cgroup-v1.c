@@ -21,17 +21,6 @@ static void name(struct cgroup *cg)
 }
 
 /* The group's directory in the hierarchy of a controller; NULL when there is none. */
-static const char *dir_of(const struct cgroup *cg, const char *controller)
-{
-	for (size_t i = 0; i < cg->dirs.n; i++) {
-		const char *option = cg->host->hierarchies.v[cg->dir_indexes.v[i]].option;
-		cleanup_strv struct strv names = strv_split(option, ',');
-		if (strv_has(&names, controller))
-			return cg->dirs.v[i];
-	}
-	return NULL;
-}
-
 /* A new cpuset is empty, and nothing can run in it. */
 static int inherit_cpuset(const char *dir, struct err *err)
 {
@@ -63,7 +52,7 @@ static int create(struct cgroup *cg, struct err *err)
 static int put(struct cgroup *cg, const char *controller, const char *file, const char *setting,
 	       const char *value, struct err *err)
 {
-	const char *dir = dir_of(cg, controller);
+	const char *dir = runtime__cgroup_dir(cg, controller);
 
 	if (!dir)
 		return err_unsupported(err, "%s: the machine has no '%s' control group controller",
@@ -203,7 +192,7 @@ static int apply_pids(struct cgroup *cg, int extra, struct err *err)
 /* The file is opened once for all rules: opening costs more than writing. */
 static int devices(struct cgroup *cg, const struct device_rules *rules, struct err *err)
 {
-	const char *dir = dir_of(cg, "devices");
+	const char *dir = runtime__cgroup_dir(cg, "devices");
 	char text[64];
 	int r;
 
@@ -225,7 +214,7 @@ static int devices(struct cgroup *cg, const struct device_rules *rules, struct e
 
 static bool frozen(struct cgroup *cg)
 {
-	const char *dir = dir_of(cg, "freezer");
+	const char *dir = runtime__cgroup_dir(cg, "freezer");
 	cleanup_str struct str state = STR_INIT;
 
 	if (dir)
@@ -241,7 +230,8 @@ static int freeze(struct cgroup *cg, bool to, struct err *err)
 	/* A process that forks while the others are being frozen needs another round. */
 	for (int attempt = 0; r == 0 && to && attempt < 1000; attempt++) {
 		cleanup_str struct str state = STR_INIT;
-		runtime__cgroup_read_text(dir_of(cg, "freezer"), "freezer.state", &state);
+		runtime__cgroup_read_text(runtime__cgroup_dir(cg, "freezer"), "freezer.state",
+					  &state);
 		if (str_starts(str_text(&state), "FROZEN"))
 			return 0;
 		nanosleep(&pause, NULL);
@@ -267,7 +257,7 @@ static int kill_all(struct cgroup *cg, int signo, struct err *err)
 	cleanup_err struct err ignored = ERR_INIT;
 	bool was = frozen(cg);
 
-	if (!dir_of(cg, "freezer")) {
+	if (!runtime__cgroup_dir(cg, "freezer")) {
 		signal_all(cg, signo);
 		return 0;
 	}
@@ -309,8 +299,10 @@ static void read_memory(const char *dir, struct runtime_stats *ret)
 
 static int stats(struct cgroup *cg, struct runtime_stats *ret, struct err *err)
 {
-	const char *memory = dir_of(cg, "memory"), *cpu = dir_of(cg, "cpuacct"),
-		   *pids = dir_of(cg, "pids"), *blkio = dir_of(cg, "blkio");
+	const char *memory = runtime__cgroup_dir(cg, "memory"),
+		   *cpu = runtime__cgroup_dir(cg, "cpuacct"),
+		   *pids = runtime__cgroup_dir(cg, "pids"),
+		   *blkio = runtime__cgroup_dir(cg, "blkio");
 
 	(void)err;
 	if (memory)

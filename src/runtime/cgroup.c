@@ -190,6 +190,19 @@ uint64_t runtime__cgroup_read_key(const char *dir, const char *file, const char 
 	return 0;
 }
 
+const char *runtime__cgroup_dir(const struct cgroup *cg, const char *controller)
+{
+	if (cg->host->v2)
+		return cg->dirs.v[0];
+	for (size_t i = 0; i < cg->dirs.n; i++) {
+		const char *option = cg->host->hierarchies.v[cg->dir_indexes.v[i]].option;
+		cleanup_strv struct strv names = strv_split(option, ',');
+		if (strv_has(&names, controller))
+			return cg->dirs.v[i];
+	}
+	return NULL;
+}
+
 /* --- directories --- */
 
 /* The last directory first: its parents are there for all but a project's first container. */

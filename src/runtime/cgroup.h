@@ -102,6 +102,8 @@ struct cgroup_ops {
 };
 extern const struct cgroup_ops runtime__cgroup_v1, runtime__cgroup_v2;
 
+/* The group's directory with the files of a controller. NULL: there is none. */
+const char *runtime__cgroup_dir(const struct cgroup *cg, const char *controller);
 /* One file of a group: open, write. A missing file (-ENOENT) is a controller that the kernel does
  * not have here; the message says which setting needs it. */
 int runtime__cgroup_write(const char *dir, const char *file, const char *value, const char *setting,

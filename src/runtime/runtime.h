@@ -111,6 +111,15 @@ struct runtime_stats {
 	uint64_t oom_kills;
 };
 int runtime_stats(const struct spec *spec, struct runtime_stats *ret, struct err *err);
+/* A descriptor that becomes ready (`events`, for epoll) when the kernel kills, or is about to kill,
+ * a process of the container for want of memory. The container runs. fd is the caller's. */
+struct runtime_oom_watch {
+	int fd;
+	uint32_t events;
+};
+int runtime_oom_watch(const struct spec *spec, struct runtime_oom_watch *ret, struct err *err);
+void runtime_oom_clear(const struct runtime_oom_watch *watch); /* not ready, until the next one */
+uint64_t runtime_oom_kills(const struct spec *spec);	       /* so far; 0 also when unknown */
 /* Removes the cgroup (killing what is still in it). Missing is success. */
 int runtime_cleanup(const struct spec *spec, struct err *err);
 

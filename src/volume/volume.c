@@ -10,15 +10,22 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
 	VOLUME_NAME_MAX = 255,
 	VOLUME_RECORD_MAX = 1 << 20,
-	VOLUMES_MODE = 0711, /* not to be listed by others; container root is one of them */
+	MOUNTS_MAX = 64 << 20,
+	UNFINISHED_AGE = 600, /* seconds: a volume is made in less than one */
+	VOLUMES_MODE = 0711,  /* not to be listed by others; container root is one of them */
 	VOLUME_DATA_MODE = 0755,
 };
+
+/* Before its record is whole, and after it has lost its name. */
+#define UNFINISHED ".new-"
+#define BURIED	   ".gone-"
 
 void volume_done(struct volume *v)
 {
@@ -262,7 +269,7 @@ static int fill(int dir, const struct volume *want, struct err *err)
 
 static int make(int volumes, const struct volume *want, bool *ret_created, struct err *err)
 {
-	char temp[32] = ".new-";
+	char temp[32] = UNFINISHED;
 	cleanup_fd int dir = FD_NONE;
 	int r;
 
@@ -343,10 +350,36 @@ int volume_list(const char *root, struct strv *ret_names, struct err *err)
 	return 0;
 }
 
-int volume_remove(const char *root, const char *name, struct err *err)
+/* Renaming takes what is mounted below along, and nothing would be removed afterwards. */
+static int check_no_mount(int volumes, const char *name, struct err *err)
+{
+	cleanup_free char *link = xasprintf("/proc/self/fd/%d", volumes);
+	cleanup_str struct str mounts = STR_INIT;
+	char real[PATH_MAX];
+	ssize_t n = readlink(link, real, sizeof(real) - 1);
+
+	if (n < 0)
+		return err_sys(err, errno, "look for mounts in volume '%s'", name);
+	real[n] = 0;
+	cleanup_fd int fd = fs_open(AT_FDCWD, "/proc/self/mountinfo", O_RDONLY, 0, err);
+	int r = fd < 0 ? fd : fs_read_fd(fd, "/proc/self/mountinfo", MOUNTS_MAX, &mounts, err);
+	if (r < 0)
+		return r;
+	cleanup_free char *below = xasprintf(" %s/%s/", real, name);
+	const char *at = strstr(str_text(&mounts), below);
+	if (!at)
+		return 0;
+	at += 1;
+	return err_new(err, ERR_CONFLICT, EXDEV,
+		       "remove volume '%s': something is mounted on '%.*s'; unmount it first", name,
+		       (int)strcspn(at, " "), at);
+}
+
+int volume_bury(const char *root, const char *name, char **ret_path, struct err *err)
 {
 	cleanup_fd int volumes = FD_NONE, data = FD_NONE;
 	cleanup_free char *data_name = NULL;
+	char buried[32] = BURIED;
 	int r = volume_name_check(name, err);
 
 	if (r < 0)
@@ -358,12 +391,49 @@ int volume_remove(const char *root, const char *name, struct err *err)
 	}
 	if (volumes < 0)
 		return volumes;
+	r = check_no_mount(volumes, name, err);
+	if (r < 0)
+		return r;
 	data_name = xasprintf("%s/_data", name);
 	data = openat(volumes, data_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	hex_random(buried + strlen(buried), 16);
+	if (renameat(volumes, name, volumes, buried) < 0)
+		return errno == ENOENT ? 0 : err_sys(err, errno, "remove volume '%s'", name);
 	if (data >= 0)
 		quota_release(data);
-	r = fs_remove_tree(volumes, name, err);
-	return r < 0 ? err_wrap(err, "remove volume '%s'", name) : 0;
+	*ret_path = xasprintf("%s/volumes/%s", root, buried);
+	return 0;
+}
+
+int volume_remove(const char *root, const char *name, struct err *err)
+{
+	cleanup_free char *path = NULL;
+	int r = volume_bury(root, name, &path, err);
+
+	if (r == 0 && path)
+		r = fs_remove_tree(AT_FDCWD, path, err);
+	return r;
+}
+
+int volume_unnamed(const char *root, struct strv *ret_paths, struct err *err)
+{
+	cleanup_free char *dir = path_join(root, "volumes");
+	cleanup_strv struct strv names = { 0 };
+	int r = fs_list(AT_FDCWD, dir, &names, err);
+
+	if (r == -ENOENT) {
+		err_done(err);
+		return 0;
+	}
+	for (size_t i = 0; r == 0 && i < names.n; i++) {
+		cleanup_free char *path = xasprintf("%s/%s", dir, names.v[i]);
+		struct stat st;
+		bool unfinished = str_starts(names.v[i], UNFINISHED) && lstat(path, &st) == 0 &&
+				  now_wall() / NSEC_PER_SEC - st.st_mtim.tv_sec > UNFINISHED_AGE;
+		if (unfinished || str_starts(names.v[i], BURIED))
+			strv_add(ret_paths, path);
+	}
+	return r;
 }
 
 uint64_t volume_limit(const struct volume *v)

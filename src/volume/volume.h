@@ -33,6 +33,13 @@ int volume_load(const char *root, const char *name, struct volume *ret,
 int volume_list(const char *root, struct strv *ret_names, struct err *err);
 /* Removes record and data; missing is success. Never crosses a mount. */
 int volume_remove(const char *root, const char *name, struct err *err);
+/* The same in two steps, so that nobody sees or uses half of one: takes its name away and says
+ * where its files are (*ret_path, owned; NULL: there was none), for fs_remove_tree. ERR_CONFLICT
+ * when something is mounted in it. */
+int volume_bury(const char *root, const char *name, char **ret_path, struct err *err);
+/* Adds the paths of what has no name: buried and not removed, or never finished; by a process that
+ * was killed, or by one that is at it. */
+int volume_unnamed(const char *root, struct strv *ret_paths, struct err *err);
 /* What its data takes up on disk, as `du` counts, and in how many files and directories. Blocks for
  * as long as looking at each takes. */
 int volume_usage(const struct volume *v, uint64_t *ret_bytes, uint64_t *ret_inodes,

@@ -230,8 +230,28 @@ static void removal_goes_wide(void **state)
 		snprintf(name, sizeof(name), "entry-%d", i);
 		assert_int_equal(mknodat(wide, name, S_IFREG | 0600, 0), 0);
 	}
-	assert_int_equal(fs_remove_tree(w->top, "wide", &err), 0);
+	/* Never more than was allowed in one call, and it comes to an end. */
+	int calls = 1;
+	while (fs_remove_tree_some(w->top, "wide", 500, &err) == 1)
+		calls++;
+	assert_int_equal(err.no, 0);
+	assert_in_range(calls, 6, 8);
 	assert_false(fs_exists(w->top, "wide"));
+}
+
+static void a_large_file_is_not_removed_in_passing(void **state)
+{
+	struct world *w = *state;
+	struct err err = ERR_INIT;
+	assert_int_equal(mkdirat(w->top, "large", 0755), 0);
+	cleanup_fd int fd = openat(w->top, "large/file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(posix_fallocate(fd, 0, 9 << 20), 0);
+	assert_int_equal(fs_remove_tree_some(w->top, "large", 500, &err), 1);
+	assert_true(fs_exists(w->top, "large/file"));
+	assert_int_equal(ftruncate(fd, 1 << 20), 0);
+	assert_int_equal(fs_remove_tree_some(w->top, "large", 500, &err), 0);
+	assert_int_equal(fs_remove_tree_some(w->top, "large", 500, &err), 0);
+	assert_false(fs_exists(w->top, "large"));
 }
 
 /* In a mount namespace of its own, so that whatever goes wrong ends with the child. */
@@ -347,11 +367,17 @@ static void paths_are_cleaned(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(reading_has_bounds),	     T(writing_replaces_whole),
-		T(directories_are_made),     T(symlinks_do_not_lead_outside),
-		T(removal_takes_names_only), T(removal_does_not_follow_symlinks),
-		T(removal_goes_deep),	     T(removal_goes_wide),
-		T(removal_stops_at_mounts),  cmocka_unit_test(paths_are_cleaned),
+		T(reading_has_bounds),
+		T(writing_replaces_whole),
+		T(directories_are_made),
+		T(symlinks_do_not_lead_outside),
+		T(removal_takes_names_only),
+		T(removal_does_not_follow_symlinks),
+		T(removal_goes_deep),
+		T(removal_goes_wide),
+		T(a_large_file_is_not_removed_in_passing),
+		T(removal_stops_at_mounts),
+		cmocka_unit_test(paths_are_cleaned),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -328,13 +328,18 @@ static void a_removed_one_is_gone(void **state)
 	assert_int_equal(state_containers(&paths, "gone", &list, &err), 0);
 	assert_int_equal(list.items.n, 0);
 	assert_true(fs_exists(AT_FDCWD, dir));
-	assert_int_equal(state_sweep(&paths, "gone", &err), 0);
-	assert_false(fs_exists(AT_FDCWD, dir));
+	cleanup_strv struct strv left = { 0 };
+	assert_int_equal(state_unrecorded(&paths, "gone", &left, &err), 0);
+	assert_int_equal(left.n, 1);
+	assert_string_equal(left.v[0], dir);
 
 	create(c);
-	assert_int_equal(state_container_remove(&paths, c, &err), 0);
-	assert_false(fs_exists(AT_FDCWD, dir));
-	assert_int_equal(state_container_remove(&paths, c, &err), 0); /* twice is no harm */
+	cleanup_strv struct strv none = { 0 };
+	assert_int_equal(state_unrecorded(&paths, "gone", &none, &err), 0);
+	assert_int_equal(none.n, 0);
+	assert_int_equal(state_container_forget(&paths, c, &err), 0);
+	assert_false(fs_exists(AT_FDCWD, record));
+	assert_int_equal(state_container_forget(&paths, c, &err), 0); /* twice is no harm */
 	container_free(c);
 }
 

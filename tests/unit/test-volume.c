@@ -57,6 +57,28 @@ static void test_life(void **state)
 	assert_true(stat(v.path, &st) < 0);
 }
 
+/* Without its name it is no volume any more, and what is left of it is found. */
+static void test_bury(void **state)
+{
+	struct volume want = { .name = (char *)"old" };
+	cleanup_strv struct strv names = { 0 }, left = { 0 };
+	cleanup_err struct err err = ERR_INIT;
+	cleanup_free char *path = NULL, *none = NULL;
+
+	(void)state;
+	assert_int_equal(volume_create(root, &want, NULL, NULL, &err), 0);
+	assert_int_equal(volume_bury(root, "old", &path, &err), 0);
+	assert_true(fs_exists(AT_FDCWD, path));
+	assert_int_equal(volume_list(root, &names, &err), 0);
+	assert_int_equal(names.n, 0);
+	assert_int_equal(volume_bury(root, "old", &none, &err), 0);
+	assert_null(none);
+	assert_int_equal(volume_unnamed(root, &left, &err), 0);
+	assert_int_equal(left.n, 1);
+	assert_string_equal(left.v[0], path);
+	assert_int_equal(fs_remove_tree(AT_FDCWD, path, &err), 0);
+}
+
 static void test_bind(void **state)
 {
 	cleanup_json json_t *options =
@@ -116,6 +138,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_life, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bury, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 	};
