@@ -191,7 +191,7 @@ int provide_needs_pull(struct image_store *store, const char *name, const char *
 		       struct err *err)
 {
 	static const char *const known[] = { "always", "missing", "if_not_present", "never",
-					     "build",  "daily",	  "weekly" };
+					     "build",  "daily",	  "weekly",	    "refresh" };
 	cleanup_free char *id = NULL;
 	cleanup_err struct err missing = ERR_INIT;
 	nsec_t age, when = 0;
@@ -217,6 +217,16 @@ int provide_needs_pull(struct image_store *store, const char *name, const char *
 /* What a service's image needs. */
 enum need { NEED_NOTHING, NEED_PULL, NEED_BUILD, NEED_PULL_OR_BUILD };
 
+/* `refresh` says when beside it; without that it is `missing`. Owned. */
+static char *policy_of(const struct service *s, const char *option)
+{
+	if (!str_empty(option) && !str_eq(option, "policy"))
+		return xstrdup(option);
+	if (str_eq(s->pull_policy, "refresh") && s->pull_refresh_after)
+		return xasprintf("every_%s", s->pull_refresh_after);
+	return xstrdup(s->pull_policy ? s->pull_policy : "missing");
+}
+
 /* As Compose: what can be built and is not here is looked for in its registry first, when it has a
  * name of its own there. */
 static int find_need(struct cli *cli, struct image_store *store, const struct service *s,
@@ -224,13 +234,11 @@ static int find_need(struct cli *cli, struct image_store *store, const struct se
 {
 	cleanup_free char *name = service_image_name(cli->project, s), *id = NULL;
 	cleanup_err struct err missing = ERR_INIT;
-	const char *policy = str_empty(options->pull) || str_eq(options->pull, "policy")
-				     ? s->pull_policy
-				     : options->pull;
+	cleanup_free char *policy = policy_of(s, options->pull);
 	bool pull = false, builds = s->build.set && !options->no_build;
 
 	*ret = NEED_NOTHING;
-	int r = provide_needs_pull(store, name, policy ? policy : "missing", &pull, err);
+	int r = provide_needs_pull(store, name, policy, &pull, err);
 	if (r < 0)
 		return r;
 	if (builds && (options->build || str_eq(s->pull_policy, "build")))

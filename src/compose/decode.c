@@ -173,6 +173,8 @@ static void fill_service(struct compose_model *m, struct service *s, json_t *can
 	size_t i;
 	json_t *item;
 	fields_read(service_fields, canonical, s);
+	const struct node *source = map_at(map_at(m->tree, "services"), s->name);
+	s->pull_refresh_after = xstrdup(node_str(map_at(source, "pull_refresh_after")));
 	s->canonical = json_incref(canonical);
 	s->places = json_incref(places);
 	s->build.raw = json_incref(json_object_get(canonical, "build"));

@@ -315,6 +315,7 @@ const struct field service_fields[] = {
 	  .sub = build_fields },
 	{ "x-build", F_JSON, AT(service, build.raw) },
 	STRING(service, pull_policy),
+	STRING(service, pull_refresh_after),
 	STRING(service, platform),
 	{ "command", F_COMMAND, AT(service, command) },
 	{ "entrypoint", F_COMMAND, AT(service, entrypoint) },

@@ -118,6 +118,17 @@ age() {
 	age $((91 * 60))
 	stave create
 	[ "$(asked)" -gt 0 ]
+	app 'pull_policy: refresh, pull_refresh_after: 2h'
+	age $((115 * 60))
+	stave create
+	[ "$(asked)" = 0 ]
+	age $((125 * 60))
+	stave create
+	[ "$(asked)" -gt 0 ]
+	app 'pull_policy: refresh' # without a time it is `missing`
+	age $((1000 * 86400))
+	stave create
+	[ "$(asked)" = 0 ]
 	app 'pull_policy: every_blue'
 	run stave create
 	[ "$status" -ne 0 ]
