@@ -139,6 +139,7 @@ LATE_FUNCTION archive, archive_write_set_format
 LATE_FUNCTION archive, archive_write_set_format_gnutar
 LATE_FUNCTION archive, archive_write_set_format_pax
 LATE_FUNCTION archive, archive_write_set_format_pax_restricted
+LATE_FUNCTION archive, archive_write_set_format_raw
 LATE_FUNCTION archive, archive_write_set_format_ustar
 LATE_FUNCTION archive, archive_write_set_options
 

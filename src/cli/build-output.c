@@ -145,33 +145,42 @@ static int save(struct image_store *store, const struct strv *names, const char 
 	return fd < 0 ? fd : image_save(store, names, fd, err);
 }
 
-static int push(struct cli *cli, const struct build_options *b, bool quiet, struct err *err)
+static int push(struct cli *cli, const struct build_options *b, struct build_job *job, bool quiet,
+		struct err *err)
 {
 	struct progress *p = quiet ? NULL : progress_new(cli, 0);
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < b->tags.n; i++)
-		r = provide_push(b->store, p, b->tags.v[i], NULL, err);
+	for (size_t i = 0; r == 0 && i < b->tags.n; i++) {
+		cleanup_free char *digest = NULL;
+
+		r = provide_push(b->store, p, b->tags.v[i], &digest, err);
+		if (r < 0)
+			break;
+		free(job->digest);
+		job->digest = ptr_take(digest);
+	}
 	progress_done(p);
 	return r;
 }
 
 int build_outputs_write(struct cli *cli, const struct build_outputs *o,
-			const struct build_options *b, const char *id, bool quiet, struct err *err)
+			const struct build_options *b, struct build_job *job, bool quiet,
+			struct err *err)
 {
 	cleanup_strv struct strv names = { 0 };
 	int r = 0;
 
 	if (b->tags.n)
 		strv_copy(&names, &b->tags);
-	else if (id)
-		strv_add(&names, id);
+	else
+		strv_add(&names, job->id);
 	for (size_t i = 0; r == 0 && i < o->archives.n; i++)
 		r = save(b->store, &names, o->archives.v[i], err);
 	for (size_t i = 0; r == 0 && i < o->layouts.n; i++)
 		r = image_save_layout(b->store, &names, o->layouts.v[i], err);
 	if (r == 0 && o->push)
-		r = push(cli, b, quiet, err);
+		r = push(cli, b, job, quiet, err);
 	return r;
 }
 

@@ -18,9 +18,11 @@ int build_output_add(struct build_outputs *o, struct build_options *b, const cha
 		     struct err *err);
 /* What was asked for together: whether it fits. Call when all are there. */
 int build_outputs_check(struct build_outputs *o, struct build_options *b, struct err *err);
-/* Saves and pushes. `id` is the image's; its names are the options'. */
+/* Saves and pushes the image of the job; its names are the options'. What a registry got may be
+ * another manifest (its layers are compressed): job->digest is then of that one. */
 int build_outputs_write(struct cli *cli, const struct build_outputs *o,
-			const struct build_options *b, const char *id, bool quiet, struct err *err);
+			const struct build_options *b, struct build_job *job, bool quiet,
+			struct err *err);
 
 /* --metadata-file: what Docker's tools write about a build. */
 int build_metadata_write(const char *path, const struct build_options *b,

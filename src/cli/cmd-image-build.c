@@ -306,10 +306,10 @@ static int build_run_verb(struct cli *cli, void *options, const struct strv *arg
 	build_view_done(&view);
 	if (r == 0 && job.id)
 		r = write_id(o->iidfile, job.id, err);
+	if (r == 0 && job.id)
+		r = build_outputs_write(cli, &out, &b, &job, o->quiet, err);
 	if (r == 0 && !b.check)
 		r = build_metadata_write(o->metadata, &b, &job, err);
-	if (r == 0 && job.id)
-		r = build_outputs_write(cli, &out, &b, job.id, o->quiet, err);
 	if (r < 0)
 		return build_failed(cli, NULL, err);
 	if (view.checking)

@@ -170,7 +170,8 @@ struct service {
 	char *image; /* NULL: only build; then the image's name is <project>-<service> */
 	struct service_build build;
 	char *pull_policy;
-	char *pull_refresh_after; /* for pull_policy: refresh; not part of `config`, as with Compose */
+	char *pull_refresh_after; /* for pull_policy: refresh; not part of `config`, as with Compose
+				   */
 	char *platform;
 	struct command command, entrypoint;
 	struct strv

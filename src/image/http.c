@@ -192,6 +192,11 @@ int image__http_fail(const struct http_response *r, struct err *err, const char 
 		       clean ? " (" : "", clean ? text : "", clean ? ")" : "");
 }
 
+void image__http_pause(int attempt)
+{
+	image__back_off(attempt, 0);
+}
+
 int image__http_do(struct http *h, const struct http_request *request, struct http_response *ret,
 		   struct err *err)
 {
@@ -215,10 +220,14 @@ int image__http_do(struct http *h, const struct http_request *request, struct ht
 			if (r < 0)
 				return r;
 			asked = true;
+			if (again && request->stream &&
+			    request->stream->rewind(request->stream->data) < 0)
+				return image__http_fail(&response, err, h->host);
 			if (again)
 				continue;
 		}
-		if (image__may_pass(h, c, response.status) && attempt < h->tries) {
+		if (image__may_pass(h, c, response.status) && attempt < h->tries &&
+		    !request->stream) {
 			image__back_off(attempt, a.retry_after);
 			continue;
 		}

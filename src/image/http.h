@@ -43,12 +43,19 @@ void image__http_user(struct http *h, const char *user, const char *secret);
 /* What the next requests will need: "repository:library/alpine:pull". */
 void image__http_scope(struct http *h, const char *scope);
 
+/* A body that is made while it is sent; how long it gets is not known before. */
+struct http_body {
+	ssize_t (*read)(void *data, void *buf, size_t size); /* 0: the end; negative: give up */
+	int (*rewind)(void *data);
+	void *data;
+};
 struct http_request {
 	const char *method; /* "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" */
 	const char *path;   /* "/v2/..." or a whole URL (an upload's Location) */
 	const char *accept, *content_type;
-	const char *body; /* text, or */
-	int body_fd;	  /* a file from its start; FD_NONE: none */
+	const char *body;		/* text, or */
+	int body_fd;			/* a file from its start; FD_NONE: none; or */
+	const struct http_body *stream; /* sent once: a failure is the caller's to try again */
 	uint64_t body_size;
 	size_t max; /* largest answer taken */
 };
@@ -63,6 +70,8 @@ void image__http_response_done(struct http_response *r);
  * but 401 and 403: *ret is filled and the caller looks at the status. ERR_NETWORK otherwise. */
 int image__http_do(struct http *h, const struct http_request *request, struct http_response *ret,
 		   struct err *err);
+/* Sleeps before the next try of something that failed `attempt` times before. */
+void image__http_pause(int attempt);
 /* Turns an unexpected answer into an error: the registry's own words where it has some. */
 int image__http_fail(const struct http_response *r, struct err *err, const char *what);
 

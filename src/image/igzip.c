@@ -66,3 +66,48 @@ int image__igzip_run(struct igzip *z, const unsigned char **in, size_t *in_len, 
 	*ret_between = !z->member;
 	return (int)(z->state.next_out - (uint8_t *)out);
 }
+
+/* --- the other way --- */
+
+enum { IGZIP_LEVEL = 2, IGZIP_ROOM = ISAL_DEF_LVL2_DEFAULT };
+
+struct igzip_out {
+	struct isal_zstream stream;
+	uint8_t room[IGZIP_ROOM];
+};
+
+struct igzip_out *image__igzip_out_new(void)
+{
+	struct igzip_out *z;
+
+	if (!late_has("libisal.so.2"))
+		return NULL;
+	z = new0(struct igzip_out);
+	isal_deflate_init(&z->stream);
+	z->stream.level = IGZIP_LEVEL;
+	z->stream.level_buf = z->room;
+	z->stream.level_buf_size = sizeof(z->room);
+	z->stream.gzip_flag = IGZIP_GZIP;
+	return z;
+}
+
+void image__igzip_out_free(struct igzip_out *z)
+{
+	free(z);
+}
+
+ssize_t image__igzip_out_run(struct igzip_out *z, const unsigned char **in, size_t *in_len,
+			     bool last, void *out, size_t size)
+{
+	if (z->stream.internal_state.state == ZSTATE_END)
+		return 0;
+	z->stream.next_in = (uint8_t *)*in;
+	z->stream.avail_in = (uint32_t)(*in_len < INT_MAX ? *in_len : INT_MAX);
+	z->stream.next_out = out;
+	z->stream.avail_out = (uint32_t)(size < INT_MAX ? size : INT_MAX);
+	z->stream.end_of_stream = last;
+	(void)isal_deflate(&z->stream); /* fails on bad parameters alone */
+	*in_len -= (size_t)(z->stream.next_in - *in);
+	*in = z->stream.next_in;
+	return z->stream.next_out - (uint8_t *)out;
+}

@@ -2,6 +2,8 @@
  * again. */
 #include "image/transfer.h"
 
+#include "image/store.h"
+
 #include <stdio.h>
 #include <strings.h>
 
@@ -125,6 +127,7 @@ static size_t take_body(char *data, size_t size, size_t n, void *user)
 struct upload {
 	const char *text;
 	int fd;
+	const struct http_body *stream;
 	uint64_t at, size;
 };
 
@@ -135,7 +138,9 @@ static size_t give_body(char *buf, size_t size, size_t n, void *user)
 	size_t want = size * n < left ? size * n : (size_t)left;
 	ssize_t got = (ssize_t)want;
 
-	if (u->text)
+	if (u->stream)
+		got = u->stream->read(u->stream->data, buf, size * n);
+	else if (u->text)
 		memcpy(buf, u->text + u->at, want);
 	else
 		got = pread(u->fd, buf, want, (off_t)u->at);
@@ -149,6 +154,9 @@ static int seek_body(void *user, curl_off_t offset, int origin)
 {
 	struct upload *u = user;
 
+	if (u->stream)
+		return offset == 0 && u->stream->rewind(u->stream->data) == 0 ? CURL_SEEKFUNC_OK
+									      : CURL_SEEKFUNC_FAIL;
 	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > u->size)
 		return CURL_SEEKFUNC_FAIL;
 	u->at = (uint64_t)offset;
@@ -185,7 +193,9 @@ CURLcode image__perform(struct http *h, const struct http_request *q, struct ans
 {
 	cleanup_free char *url = image__url(h, q->path);
 	struct curl_slist *headers = image__headers(h, url, q);
-	struct upload upload = { .text = q->body, .fd = q->body_fd, .size = q->body_size };
+	struct upload upload = {
+		.text = q->body, .fd = q->body_fd, .stream = q->stream, .size = q->body_size
+	};
 	bool put = str_eq(q->method, "PUT") || str_eq(q->method, "PATCH");
 	CURLcode c;
 
@@ -205,7 +215,9 @@ CURLcode image__perform(struct http *h, const struct http_request *q, struct ans
 		curl_easy_setopt(h->easy, CURLOPT_READDATA, &upload);
 		curl_easy_setopt(h->easy, CURLOPT_SEEKFUNCTION, seek_body);
 		curl_easy_setopt(h->easy, CURLOPT_SEEKDATA, &upload);
-		curl_easy_setopt(h->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)q->body_size);
+		curl_easy_setopt(h->easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)IMAGE_COPY_CHUNK);
+		curl_easy_setopt(h->easy, CURLOPT_INFILESIZE_LARGE,
+				 q->stream ? -1 : (curl_off_t)q->body_size);
 	} else if (str_eq(q->method, "HEAD")) {
 		curl_easy_setopt(h->easy, CURLOPT_NOBODY, 1L);
 	} else if (str_eq(q->method, "POST")) {

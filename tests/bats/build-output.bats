@@ -150,7 +150,7 @@ token    true"* ]]
 		elsewhere image rm -f "$name" >/dev/null 2>&1 || true
 		elsewhere image pull -q --platform "${want%% *}" "$name"
 		elsewhere image save "$name" >one.tar
-		tar -xf one.tar -O --wildcards 'blobs/sha256/*' | grep -aF "$want"
+		tar -xf one.tar --to-command='zcat -f' --wildcards 'blobs/sha256/*' | grep -aF "$want"
 	done
 	sound "$STAVE_ROOT"
 }

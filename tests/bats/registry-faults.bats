@@ -7,7 +7,7 @@ setup_more() {
 	export REGISTRY=127.0.0.1:15000 FAULTY=127.0.0.1:15001 SIZE=6000000 STAVE_CONFIG=$T/etc DOCKER_CONFIG=$T/docker
 	mkdir -p "$STAVE_CONFIG" "$DOCKER_CONFIG"
 	echo '* timeout 1s' >"$STAVE_CONFIG/registries.conf"
-	serve plain "$REGISTRY"
+	serve plain "$REGISTRY" "  relativeurls: true" # so that uploads come through the proxy, too
 	proxy faults "$FAULTY" "$REGISTRY"
 	noise_image "$REGISTRY/noise:1" $SIZE
 	LAYER=$(layers_of "$REGISTRY/noise:1")
@@ -184,6 +184,7 @@ no_worker() {
 	rules faults </dev/null
 	stave image push -q "$FAULTY/first:1"
 	grep -q '^POST /v2/first/blobs/uploads/ 202' "$T/faults/log"
+	grep -q '^PATCH /v2/first/blobs/uploads/' "$T/faults/log" # compressed on the way
 	stave image tag test "$FAULTY/deep/er/test:1"
 	rules faults <<-R
 		POST uploads 1 status 429 1
@@ -198,4 +199,34 @@ no_worker() {
 	! grep -q '^POST' "$T/faults/log"
 	elsewhere image pull -q "$FAULTY/deep/er/test:1"
 	sound "$OTHER"
+}
+
+@test "what is compressed on its way is begun again when the way breaks; a damaged blob is not sent" {
+	tar -C / -cf "$DIR/many.tar" etc/services etc/protocols bin/busybox
+	stave image import "$DIR/many.tar" "$FAULTY/broken:1" >/dev/null
+	rules faults <<-R
+		PATCH uploads 2 status 503
+	R
+	stave image push -q "$FAULTY/broken:1"
+	[ "$(grep -c '^PATCH' "$T/faults/log")" = 3 ]
+	elsewhere image pull -q "$FAULTY/broken:1"
+	cmp "$OTHER"/layers/*/diff/bin/busybox /bin/busybox
+	sound "$OTHER"
+	rules faults <<-R
+		PATCH uploads 99 status 503
+	R
+	echo more >"$DIR/more"
+	tar -C "$DIR" -cf "$DIR/more.tar" more
+	stave image import "$DIR/more.tar" "$FAULTY/broken:2" >/dev/null
+	run stave image push -q "$FAULTY/broken:2"
+	[ "$status" -ne 0 ]
+	[[ $output == *503* ]]
+	rules faults </dev/null
+	blob=$STAVE_ROOT/blobs/sha256/$(sha256sum "$DIR/more.tar" | cut -c1-64)
+	printf X | dd of="$blob" bs=1 seek=600 conv=notrunc status=none
+	run stave image push -q "$FAULTY/broken:2"
+	[ "$status" -ne 0 ]
+	[[ $output == *"is damaged"* ]]
+	! grep -q '^PUT.*manifests' "$T/faults/log"
+	stave image rm "$FAULTY/broken:2" >/dev/null
 }

@@ -174,3 +174,24 @@ index_of() {
 		--data-binary "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":[$list]}" \
 		"http://$REGISTRY/v2/$repository/manifests/$tag"
 }
+
+@test "a plain layer is half as long on the wire, and what it was sent as is known the next time" {
+	tar -C / -cf "$DIR/plain.tar" bin/busybox etc/services
+	stave image import "$DIR/plain.tar" "$REGISTRY/plain:1" >/dev/null
+	id=$(stave image inspect -f '{{.Id}}' "$REGISTRY/plain:1")
+	digest=$(stave image push -q "$REGISTRY/plain:1")
+	layer=$(layers_of "$REGISTRY/plain:1")
+	outside skopeo inspect --raw --tls-verify=false "docker://$REGISTRY/plain:1" | grep -q '"application/vnd.oci.image.layer.v1.tar+gzip"'
+	[ "$(outside skopeo inspect --tls-verify=false --format '{{.Digest}}' "docker://$REGISTRY/plain:1")" = "$digest" ]
+	file=$T/registry/docker/registry/v2/blobs/sha256/${layer:7:2}/${layer#sha256:}/data
+	zcat "$file" | cmp - "$DIR/plain.tar"
+	[ "$(stat -c %s "$file")" -lt $(($(stat -c %s "$DIR/plain.tar") * 3 / 4)) ]
+	[ "$(stave image push -q "$REGISTRY/plain:1")" = "$digest" ]
+	# gone there: made again, the same
+	rm -r "$T/registry/docker/registry/v2/repositories/plain"
+	[ "$(stave image push -q "$REGISTRY/plain:1")" = "$digest" ]
+	elsewhere image pull -q "$REGISTRY/plain:1"
+	[ "$(elsewhere image inspect -f '{{.Id}}' "$REGISTRY/plain:1")" = "$id" ]
+	elsewhere image verify
+	stave image verify
+}
