@@ -5,18 +5,6 @@
 #include <assert.h>
 #include <ctype.h>
 
-static const char *const names[] = {
-#define X(name) #name,
-	INSTRUCTION_KINDS(X)
-#undef X
-		NULL
-};
-
-const char *instruction_name(enum instruction_kind kind)
-{
-	return names[kind];
-}
-
 static bool blank(char c)
 {
 	return isspace((unsigned char)c);
@@ -401,12 +389,12 @@ static int find_kind(const char *word, enum instruction_kind *ret, struct fault 
 
 	for (char *c = upper; *c; c++)
 		*c = (char)toupper((unsigned char)*c);
-	for (int i = 0; names[i]; i++)
-		if (str_eq(names[i], upper)) {
+	for (int i = 0; instruction__names[i]; i++)
+		if (str_eq(instruction__names[i], upper)) {
 			*ret = (enum instruction_kind)i;
 			return 0;
 		}
-	const char *near = nearest_word(upper, names);
+	const char *near = nearest_word(upper, instruction__names);
 	if (near)
 		fault->hint = xasprintf("did you mean %s?", near);
 	return fault_set(fault, "unknown instruction '%.64s'", word);

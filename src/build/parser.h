@@ -46,4 +46,6 @@ int words__csv(const char *text, struct strv *ret);
 /* The elements of a JSON array. 0: it is none; 1: it is; -EINVAL: one that has not only strings. */
 int words__json(const char *text, struct strv *ret);
 
+extern const char *const instruction__names[]; /* by kind, NULL at the end */
+
 #endif

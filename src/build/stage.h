@@ -60,6 +60,7 @@ _Noreturn void stage_main(struct stage_run *run);
 void stage_event(struct stage_run *run, enum build_event_kind kind, const char *text);
 /* What a step writes; lines are passed on when they are whole. */
 void stage_output(struct stage_run *run, const char *text, size_t len);
+void stage_output_end(struct stage_run *run); /* what has come of the last line is one */
 /* The text of the step for people: "[build 2/5] RUN make". Announces it. */
 void stage_begin(struct stage_run *run, const char *what);
 void stage_end(struct stage_run *run);
@@ -79,10 +80,24 @@ int stage_step(struct stage_run *run, const struct stage_step *step, struct err 
 /* The result of another stage; waits for it. Borrowed. */
 int stage_other(struct stage_run *run, size_t index, const struct stage_result **ret,
 		struct err *err);
+/* --- source.c --- */
+
+/* Finds the image for the platform, pulling it when it is not there or has to be new. One of
+ * another machine's does not take the name of this machine's away. */
+int stage_image(struct stage_run *run, const char *name, const char *platform, bool announce,
+		struct image *ret, struct err *err);
+/* An image's layers, and the key of what stands on them. */
+int stage_image_stack(struct stage_run *run, const struct image *image, struct stack *ret,
+		      char key[SHA256_HEX], struct err *err);
+/* The key of a beginning: `chain` names its files. */
+void stage_base_key(const struct stage_run *run, const char *chain, char key[SHA256_HEX]);
+char *stage_platform(const struct stage_run *run, const char *given); /* owned */
 /* What a name in --from stands for: its files as a stack and their key. A directory is not one:
  * *ret_dir says which then (borrowed), and the stack stays empty. */
 int stage_source(struct stage_run *run, const char *name, struct stack *ret, char key[SHA256_HEX],
 		 const char **ret_dir, struct err *err);
+
+/* --- the steps --- */
 
 /* FROM: image, stage or nothing. */
 int stage_from(struct stage_run *run, struct err *err);

@@ -26,13 +26,13 @@ struct gotemplate {
 int gotemplate_expand(const struct gotemplate *t, const json_t *row, struct str *out,
 		      struct err *err);
 
-/* As Go prints a value: [a b], map[k:v]; text as it is; nothing for null. */
+/* gotemplate-value.c: as Go prints a value: [a b], map[k:v]; text as it is; nothing for null. */
 void gotemplate_print(const json_t *value, struct str *out);
 /* What Go takes for true: not false, 0, empty or null. */
 bool gotemplate_truth(const json_t *value);
 
-/* A function with its arguments (what is piped is the last). *ret is a new reference. ERR_USAGE,
- * with what is wrong only. ERR_NOT_FOUND: there is no such function. */
+/* gotemplate-functions.c: a function with its arguments (what is piped is the last). *ret is a new
+ * reference. ERR_USAGE, with what is wrong only. ERR_NOT_FOUND: there is no such function. */
 enum { GOTEMPLATE_ARGS_MAX = 16 };
 int gotemplate_call(const char *name, json_t *const *args, size_t n, json_t **ret, struct err *err);
 bool gotemplate_is_function(const char *name);

@@ -3,6 +3,7 @@
 #include "compose/config.h"
 #include "compose/decode.h"
 #include "compose/discover.h"
+#include "compose/document.h"
 #include "compose/load.h"
 #include "compose/resolve.h"
 #include "compose/schema.h"

@@ -1,4 +1,5 @@
 #include "base/fs.h"
+#include "compose/document.h"
 #include "compose/load.h"
 
 enum { EXTENDS_DEPTH_MAX = 200 };

@@ -1,4 +1,5 @@
 #include "base/fs.h"
+#include "compose/document.h"
 #include "compose/environment.h"
 #include "compose/load.h"
 
@@ -72,7 +73,7 @@ static void import(struct compose_model *m, struct node *doc, struct node *from,
 }
 
 static int include_one(struct compose_model *m, struct node *doc, const struct node *include,
-		       const struct file_set *set)
+		       const struct file_set *set, load_fn load)
 {
 	struct strv paths cleanup(strv_done) = { 0 };
 	const struct node *list = node_str(include) ? include : map_at(include, "path");
@@ -102,7 +103,7 @@ static int include_one(struct compose_model *m, struct node *doc, const struct n
 				  .resolve_paths = true };
 	struct node *tree = NULL;
 	if (include_environment(m, include, dir, set) == 0)
-		tree = load_set(m, &inner);
+		tree = load(m, &inner);
 	m->step = up;
 	environment_restore(m, &saved);
 	if (!tree)
@@ -112,7 +113,7 @@ static int include_one(struct compose_model *m, struct node *doc, const struct n
 }
 
 int load_include(struct compose_model *m, struct node *doc, const char *path,
-		 const struct file_set *set)
+		 const struct file_set *set, load_fn load)
 {
 	struct entry *e = map_entry_at(doc, "include");
 	size_t errors = m->diagnostics->errors;
@@ -129,6 +130,6 @@ int load_include(struct compose_model *m, struct node *doc, const char *path,
 	}
 	map_drop(doc, "include");
 	list_each(item, list)
-		include_one(m, doc, *item, set);
+		include_one(m, doc, *item, set, load);
 	return m->diagnostics->errors == errors ? 0 : -1;
 }

@@ -1,22 +1,8 @@
 #include "compose/load.h"
 
-#include "compose/yaml.h"
+#include "compose/document.h"
 
 #include "base/fs.h"
-
-struct node *load_documents(struct compose_model *m, const char *path, struct where where)
-{
-	const char *text;
-	size_t len;
-	struct node *waiting = map_take(&m->parsed, path);
-	if (waiting)
-		return waiting;
-	if (yaml_read(m, path, where, &text, &len) < 0)
-		return NULL;
-	uint16_t file = model_source(m, path, text, len);
-	struct node *docs = node_list(m->arena, (struct where){ file, 0, 0 });
-	return yaml_load(m, file, docs) < 0 ? NULL : docs;
-}
 
 static void drop_version(struct compose_model *m, struct node *tree)
 {
@@ -95,16 +81,6 @@ static int complete(struct compose_model *m, struct node *tree, const struct fil
 	return 0;
 }
 
-struct node *load_apply(struct compose_model *m, struct node *base, struct node *doc,
-			const struct resets *resets, const char *path)
-{
-	if (base) {
-		resets_apply(resets, base);
-		return pass_merge(m, base, doc);
-	}
-	return doc;
-}
-
 /* Interpolates, extends and includes one document, and merges it onto `base`. */
 static struct node *load_document(struct compose_model *m, struct node *base, struct node *doc,
 				  const char *path, const struct file_set *set)
@@ -120,7 +96,7 @@ static struct node *load_document(struct compose_model *m, struct node *base, st
 	if (ok && !m->options->no_interpolate)
 		pass_interpolate(m, doc, &root_shape, NULL);
 	ok = ok && load_extends(m, doc, path, set, &resets) == 0 &&
-	     load_include(m, doc, path, set) == 0;
+	     load_include(m, doc, path, set, load_set) == 0;
 	if (ok) {
 		base = load_apply(m, base, doc, &resets, path);
 		in_slices(m, base, set, settle);
@@ -128,21 +104,6 @@ static struct node *load_document(struct compose_model *m, struct node *base, st
 	}
 	resets_done(&resets);
 	return ok && m->diagnostics->errors == errors ? base : NULL;
-}
-
-bool load_refuses_remote(struct compose_model *m, const struct node *file)
-{
-	static const char *const prefixes[] = { "oci://", "https://", "http://",    "git://",
-						"ssh://", "git@",     "github.com/" };
-	for (size_t i = 0; node_str(file) && i < ARRAY_SIZE(prefixes); i++)
-		if (str_starts(file->text, prefixes[i])) {
-			diagnose(m, SEVERITY_ERROR, file->where, NULL,
-				 "fetch it first (git clone, oras pull) and name the file there",
-				 "'%s' is not on this machine: remote Compose files are not read",
-				 file->text);
-			return true;
-		}
-	return false;
 }
 
 static bool including_itself(struct compose_model *m, const struct file_set *set)

@@ -79,3 +79,10 @@ const char *model_env(const struct compose_model *m, const char *name)
 {
 	return map_get(&m->env, name);
 }
+
+struct where service_where(const struct compose_model *m, const char *name, const char *key)
+{
+	const struct entry *e = map_entry_at(map_at(m->tree, "services"), name);
+	const struct entry *inner = e && key ? map_entry_at(e->value, key) : NULL;
+	return inner && inner->where.line ? inner->where : e ? e->where : NOWHERE;
+}

@@ -81,4 +81,7 @@ static inline bool model_failed(const struct compose_model *m)
  * near. */
 const char *nearest_hint(struct compose_model *m, const char *word, const char *const *names);
 
+/* The place of services.NAME.KEY (key may be NULL) in the tree; NOWHERE when it is not there. */
+struct where service_where(const struct compose_model *m, const char *name, const char *key);
+
 #endif

@@ -6,13 +6,6 @@
 
 #include <sys/stat.h>
 
-struct where service_where(const struct compose_model *m, const char *name, const char *key)
-{
-	const struct entry *e = map_entry_at(map_at(m->tree, "services"), name);
-	const struct entry *inner = e && key ? map_entry_at(e->value, key) : NULL;
-	return inner && inner->where.line ? inner->where : e ? e->where : NOWHERE;
-}
-
 /* Every section of the tree in its typed form. */
 static json_t *typed_project(struct compose_model *m, json_t *places)
 {

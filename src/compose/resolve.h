@@ -13,7 +13,5 @@ int resolve_project(struct compose_model *m, json_t *places);
 int check_consistency(struct compose_model *m, json_t *project, json_t *disabled);
 /* traps.c: warnings about the active services. */
 void find_traps(struct compose_model *m);
-/* The place of services.NAME.KEY (key may be NULL) in the tree; NOWHERE when it is not there. */
-struct where service_where(const struct compose_model *m, const char *name, const char *key);
 
 #endif

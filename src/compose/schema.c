@@ -1,6 +1,6 @@
 #include "compose/schema.h"
 
-#include "compose/load.h"
+#include "compose/document.h"
 
 #include "base/fs.h"
 #include "base/parse.h"

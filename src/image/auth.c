@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-enum { AUTH_TEXT_MAX = 16384, AUTH_CONFIG_MAX = 4 << 20, CHALLENGE_MAX = 8192 };
+enum { AUTH_CONFIG_MAX = 4 << 20, CHALLENGE_MAX = 8192 };
 
 void image__challenge_done(struct challenge *c)
 {
@@ -110,7 +110,7 @@ static int decode_auth(const char *text, char **user, char **secret)
 	return 0;
 }
 
-static char *config_dir(void)
+char *image__auth_dir(void)
 {
 	const char *dir = getenv("DOCKER_CONFIG"), *home = getenv("HOME");
 	const struct passwd *pw;
@@ -124,9 +124,9 @@ static char *config_dir(void)
 	return xasprintf("%s/.docker", home);
 }
 
-static int load_config(json_t **ret, struct err *err)
+int image__auth_config(json_t **ret, struct err *err)
 {
-	cleanup_free char *dir = config_dir();
+	cleanup_free char *dir = image__auth_dir();
 	cleanup_free char *path = path_join(dir, "config.json");
 	int r = json_read(AT_FDCWD, path, AUTH_CONFIG_MAX, ret, err);
 
@@ -141,7 +141,7 @@ static int load_config(json_t **ret, struct err *err)
 }
 
 /* The key that Docker uses for its own registry. */
-static const char *config_key(const char *registry)
+const char *image__auth_key(const char *registry)
 {
 	return str_eq(registry, "docker.io") ? "https://index.docker.io/v1/" : registry;
 }
@@ -158,8 +158,8 @@ static bool helper_name_ok(const char *name)
 }
 
 /* Runs `docker-credential-NAME ACTION` with input; what it printed. */
-static int run_helper(const char *name, const char *action, const char *input, struct str *out,
-		      struct err *err)
+int image__auth_helper(const char *name, const char *action, const char *input, struct str *out,
+		       struct err *err)
 {
 	extern char **environ;
 	cleanup_free char *program = xasprintf("docker-credential-%s", name);
@@ -201,7 +201,7 @@ static int ask_helper(const char *name, const char *key, char **user, char **sec
 {
 	cleanup_str struct str out = STR_INIT;
 	cleanup_json json_t *j = NULL;
-	int r = run_helper(name, "get", key, &out, err);
+	int r = image__auth_helper(name, "get", key, &out, err);
 
 	if (r == -ENOENT) { /* it knows nothing, or is not installed: as if there were no login */
 		err_done(err);
@@ -220,7 +220,7 @@ static int ask_helper(const char *name, const char *key, char **user, char **sec
 static const json_t *find_auth(const json_t *config, const char *registry)
 {
 	json_t *auths = json_object_get(config, "auths"), *value;
-	const json_t *entry = json_object_get(auths, config_key(registry));
+	const json_t *entry = json_object_get(auths, image__auth_key(registry));
 	const char *key;
 
 	if (entry || str_eq(registry, "docker.io"))
@@ -238,10 +238,10 @@ static const json_t *find_auth(const json_t *config, const char *registry)
 
 int image__credentials(const char *registry, char **ret_user, char **ret_secret, struct err *err)
 {
-	const char *key = config_key(registry), *helper;
+	const char *key = image__auth_key(registry), *helper;
 	cleanup_json json_t *config = NULL;
 	const json_t *entry;
-	int r = load_config(&config, err);
+	int r = image__auth_config(&config, err);
 
 	*ret_user = *ret_secret = NULL;
 	if (r < 0)
@@ -264,100 +264,4 @@ int image__credentials(const char *registry, char **ret_user, char **ret_secret,
 		return err_input(err, "the stored login for '%s' is damaged; log in again",
 				 registry);
 	return 0;
-}
-
-/* --- login --- */
-
-static int save_config(const json_t *config, struct err *err)
-{
-	cleanup_free char *dir = config_dir();
-	cleanup_free char *path = path_join(dir, "config.json");
-	int r = fs_mkdirs(AT_FDCWD, dir, 0700, err);
-
-	return r < 0 ? r : json_write(AT_FDCWD, path, config, 0600, FS_SYNC, err);
-}
-
-static json_t *sub_object(json_t *obj, const char *key)
-{
-	json_t *sub = json_object_get(obj, key);
-
-	if (!json_is_object(sub)) {
-		sub = json_object();
-		json_put(obj, key, sub);
-	}
-	return sub;
-}
-
-/* Whether the registry takes the pair. */
-static int try_login(const char *registry, const char *user, const char *secret, struct err *err)
-{
-	cleanup(image__http_free_cleanup) struct http *h = NULL;
-	cleanup_http_response struct http_response response = { 0 };
-	struct http_request q = {
-		.method = "GET", .path = "/v2/", .body_fd = FD_NONE, .max = AUTH_TEXT_MAX
-	};
-	int r = image__http_open(registry, &h, err);
-
-	if (r < 0)
-		return r;
-	image__http_user(h, user, secret);
-	r = image__http_do(h, &q, &response, err);
-	if (r == 0 && response.status != 200)
-		r = image__http_fail(&response, err, "log in");
-	return r;
-}
-
-int image_login(const char *registry, const char *user, const char *secret, struct err *err)
-{
-	const char *key = config_key(registry), *helper;
-	cleanup_free char *pair = xasprintf("%s:%s", user, secret);
-	cleanup_free char *auth = format_base64(pair, strlen(pair));
-	cleanup_json json_t *config = NULL;
-	int r = load_config(&config, err);
-
-	if (r < 0)
-		return r;
-	if (strchr(user, ':'))
-		return err_input(err, "a user name cannot have a colon");
-	r = try_login(registry, user, secret, err);
-	if (r < 0)
-		return r;
-	helper = json_str(json_object_get(config, "credHelpers"), registry,
-			  json_str(config, "credsStore", NULL));
-	if (helper) {
-		cleanup_json json_t *j = json_pack("{s:s,s:s,s:s}", "ServerURL", key, "Username",
-						   user, "Secret", secret);
-		cleanup_free char *text = j ? json_text(j) : xstrdup("{}");
-		cleanup_str struct str out = STR_INIT;
-
-		return run_helper(helper, "store", text, &out, err);
-	}
-	json_put(sub_object(config, "auths"), key, json_pack("{s:s}", "auth", auth));
-	return save_config(config, err);
-}
-
-int image_logout(const char *registry, bool *ret_was, struct err *err)
-{
-	const char *key = config_key(registry), *helper;
-	cleanup_json json_t *config = NULL;
-	json_t *auths;
-	int r = load_config(&config, err);
-
-	if (r < 0)
-		return r;
-	helper = json_str(json_object_get(config, "credHelpers"), registry,
-			  json_str(config, "credsStore", NULL));
-	if (helper) {
-		cleanup_str struct str out = STR_INIT;
-
-		r = run_helper(helper, "erase", key, &out, err);
-		if (r < 0)
-			return r;
-	}
-	auths = json_object_get(config, "auths");
-	*ret_was = json_object_get(auths, key) != NULL;
-	if (!*ret_was)
-		return 0;
-	json_object_del(auths, key);
-	return save_config(config, err);
 }

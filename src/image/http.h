@@ -5,6 +5,7 @@
 #define STAVE_IMAGE_HTTP_H
 
 #include "base/err.h"
+#include "base/json.h"
 #include "base/str.h"
 
 #include <stdbool.h>
@@ -22,6 +23,14 @@ int image__challenge_parse(const char *header, struct challenge *ret, struct err
 /* What is known of the user at a registry: from $DOCKER_CONFIG/config.json, its credential helpers
  * and stores. Both NULL when nothing is. Forks for a helper. Owned. */
 int image__credentials(const char *registry, char **ret_user, char **ret_secret, struct err *err);
+/* What login.c shares with it: Docker's config and its directory (owned), the key of a registry in
+ * it (borrowed), and a run of `docker-credential-NAME ACTION` with what it printed. */
+enum { AUTH_TEXT_MAX = 16384 };
+char *image__auth_dir(void);
+int image__auth_config(json_t **ret, struct err *err); /* new reference; never NULL */
+const char *image__auth_key(const char *registry);
+int image__auth_helper(const char *name, const char *action, const char *input, struct str *out,
+		       struct err *err);
 /* The user whose secret is an identity token (OAuth's refresh token), as Docker writes it. */
 #define IMAGE_IDENTITY_TOKEN "<token>"
 

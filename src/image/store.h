@@ -184,6 +184,8 @@ int image__index_choose(const json_t *doc, const char *platform, const json_t **
 const char *image__machine(void); /* "amd64", "arm64", ... */
 
 /* --- platform.c --- */
+/* Of an index's entries: no image, but what is said of one. */
+bool image__is_attestation(const json_t *item);
 /* Of the manifests that the index (a digest, or "") lists, those that are in the store. *ret_whole:
  * that is all of them, and there is an index. */
 int image__index_parts(struct image_store *store, const char *index, struct strv *ret_manifests,

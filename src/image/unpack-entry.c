@@ -23,6 +23,17 @@ enum {
 };
 #define UNPACK_SPACE_EVERY ((uint64_t)64 << 20) /* look at the free space this often */
 
+/* What libarchive or one of our callbacks says about a failure. */
+int image__unpack_failed(struct unpack *u, struct archive *a, struct err *err)
+{
+	const char *text = archive_error_string(a);
+
+	if (u->fault.kind)
+		return err_move(err, &u->fault);
+	return err_new(err, ERR_INPUT, archive_errno(a) > 0 ? archive_errno(a) : EINVAL,
+		       "the archive is damaged or not a tar: %s", text ? text : "unknown");
+}
+
 static bool xattr_dropped(const char *name)
 {
 	return str_starts(name, "user.overlay.") || str_starts(name, "trusted.overlay.");

@@ -56,17 +56,6 @@ static la_ssize_t read_inflated(struct archive *a, void *data, const void **ret)
 	return len;
 }
 
-/* What libarchive or one of our callbacks says about a failure. */
-int image__unpack_failed(struct unpack *u, struct archive *a, struct err *err)
-{
-	const char *text = archive_error_string(a);
-
-	if (u->fault.kind)
-		return err_move(err, &u->fault);
-	return err_new(err, ERR_INPUT, archive_errno(a) > 0 ? archive_errno(a) : EINVAL,
-		       "the archive is damaged or not a tar: %s", text ? text : "unknown");
-}
-
 static int open_stream(struct unpack *u, struct err *err)
 {
 	int r = image__inflate_open(u->source, &u->inflate, err);

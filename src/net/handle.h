@@ -15,12 +15,13 @@ struct net_detached {
 };
 
 struct net {
-	int root;	     /* STAVE_ROOT/networks */
-	int run;	     /* STAVE_RUN */
-	char *run_path;	     /* its path as given, for messages and for the table's name */
-	char table[24];	     /* nftables table, "stave" or "stave_<hash>" */
-	struct netlink rt;   /* rtnetlink in our own network namespace; opened on first use */
-	struct netlink nf;   /* nfnetlink, likewise */
+	int root;	   /* STAVE_ROOT/networks */
+	int run;	   /* STAVE_RUN */
+	char *run_path;	   /* its path as given, for messages and for the table's name */
+	char table[24];	   /* nftables table, "stave" or "stave_<hash>" */
+	struct netlink rt; /* rtnetlink in our own network namespace; opened on first use */
+	struct netlink nf; /* nfnetlink, likewise */
+	int (*restore)(struct net *net, struct err *err); /* fills a table that was made anew */
 	bool table_ready;    /* the skeleton has been seen in the kernel by this handle */
 	int self;	     /* our own network namespace, to come back to; FD_NONE until needed */
 	struct map networks; /* name -> struct network_cached, see network.c */

@@ -12,32 +12,6 @@
 
 enum { TABLE_MAX = 64 << 20, COMM_MAX = 64, INODES_MAX = 64 };
 
-const char *port__protocol(uint8_t protocol)
-{
-	switch (protocol) {
-	case IPPROTO_TCP: return "tcp";
-	case IPPROTO_UDP: return "udp";
-	case IPPROTO_SCTP: return "sctp";
-	default: return "?";
-	}
-}
-
-bool port__host(const struct net_port *port, struct address *ret)
-{
-	*ret = (struct address){ 0 };
-	return port->host[0] && address__parse(port->host, ret) == 0;
-}
-
-bool port__overlaps(const struct net_port *a, const struct net_port *b)
-{
-	struct address x, y;
-	if (a->protocol != b->protocol || a->published != b->published)
-		return false;
-	if (!port__host(a, &x) || !port__host(b, &y))
-		return true;
-	return x.family == y.family && (x.value == y.value || !x.value || !y.value);
-}
-
 bool port__recorded(struct net *net, const struct net_port *port, const char *self, char **ret_who)
 {
 	cleanup_err struct err ignored = ERR_INIT;

@@ -15,8 +15,6 @@
 #include <errno.h>
 #include <fcntl.h>
 
-enum { RECORD_MAX = 4 << 20, PORTS_MAX = 4096, TARGETS_MAX = 4096 };
-
 struct port_owner {
 	struct net_ports applied; /* what the kernel has; when `known`, surely so */
 	struct net_ports before;  /* what it may have as well, after a crash */
@@ -35,13 +33,6 @@ void port__owner_free(void *data)
 		hold__done(h);
 	vec_done(&o->holds);
 	free(o);
-}
-
-void net_ports_done(struct net_ports *ports)
-{
-	vec_done(&ports->ports);
-	vec_done(&ports->targets);
-	ports->owner = NULL;
 }
 
 static void copy_ports(const struct net_ports *from, struct net_ports *to)
@@ -276,125 +267,6 @@ static int replace(struct net *net, const struct port_owner *o, const struct net
 	return r;
 }
 
-/* --- records --- */
-
-static char *record_path(const char *owner)
-{
-	cleanup_free char *file = net__key_file(owner);
-	return file ? xasprintf("ports/%s", file) : NULL;
-}
-
-static json_t *ports_json(const struct net_ports *ports)
-{
-	json_t *o = json_object(), *list = json_array(), *targets = json_array();
-	vec_each(p, &ports->ports) {
-		json_t *entry = json_object();
-		json_put_str(entry, "protocol", port__protocol(p->protocol));
-		json_put_str(entry, "host", p->host);
-		json_put(entry, "published", json_integer(p->published));
-		json_put(entry, "target", json_integer(p->target));
-		json_array_append_new(list, entry);
-	}
-	vec_each(t, &ports->targets) {
-		json_t *entry = json_object();
-		json_put_str(entry, "ipv4", t->ipv4);
-		json_put_str(entry, "ipv6", t->ipv6);
-		json_array_append_new(targets, entry);
-	}
-	json_put(o, "ports", list);
-	json_put(o, "targets", targets);
-	return o;
-}
-
-static uint8_t protocol_of(const char *name)
-{
-	static const uint8_t all[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-		if (str_eq(port__protocol(all[i]), name))
-			return all[i];
-	return 0;
-}
-
-static void ports_from_json(const json_t *o, struct net_ports *ret)
-{
-	size_t i;
-	json_t *entry;
-	json_array_foreach(json_object_get(o, "ports"), i, entry) {
-		if (ret->ports.n >= PORTS_MAX)
-			break;
-		struct net_port *p = vec_add(&ret->ports);
-		p->protocol = protocol_of(json_str(entry, "protocol", ""));
-		snprintf(p->host, sizeof(p->host), "%s", json_str(entry, "host", ""));
-		p->published = (uint16_t)json_int(entry, "published", 0);
-		p->target = (uint16_t)json_int(entry, "target", 0);
-	}
-	json_array_foreach(json_object_get(o, "targets"), i, entry) {
-		if (ret->targets.n >= TARGETS_MAX)
-			break;
-		struct net_target *t = vec_add(&ret->targets);
-		snprintf(t->ipv4, sizeof(t->ipv4), "%s", json_str(entry, "ipv4", ""));
-		snprintf(t->ipv6, sizeof(t->ipv6), "%s", json_str(entry, "ipv6", ""));
-	}
-}
-
-/* `before` (or NULL) is kept in the record until the next one. */
-static int save(struct net *net, const struct net_ports *ports, const struct net_ports *before,
-		struct err *err)
-{
-	cleanup_free char *path = record_path(ports->owner);
-	int r = fs_mkdirs(net->run, "ports", 0755, err);
-	if (r < 0)
-		return r;
-	cleanup_json json_t *o = ports_json(ports);
-	if (before && before->ports.n)
-		json_put(o, "before", ports_json(before));
-	return json_write(net->run, path, o, 0644, 0, err);
-}
-
-/* before: what the record says was there before, or NULL when that is not asked. */
-static int load(struct net *net, const char *owner, struct net_ports *ret, struct net_ports *before,
-		struct err *err)
-{
-	cleanup_free char *path = record_path(owner);
-	if (!path)
-		return err_input(err, "'%s' is not a port owner's name", owner);
-	cleanup_json json_t *o = NULL;
-	int r = json_read(net->run, path, RECORD_MAX, &o, err);
-	if (r == -ENOENT) {
-		err_done(err);
-		return err_not_found(err, "'%s' publishes no ports", owner);
-	}
-	if (r < 0)
-		return r;
-	ports_from_json(o, ret);
-	ret->owner = owner;
-	if (before)
-		ports_from_json(json_object_get(o, "before"), before);
-	return 0;
-}
-
-int net_ports_load(struct net *net, const char *owner, struct net_ports *ret, struct err *err)
-{
-	return load(net, owner, ret, NULL, err);
-}
-
-int port__owners(struct net *net, struct strv *ret, struct err *err)
-{
-	cleanup_strv struct strv files = { 0 };
-	int r = fs_list(net->run, "ports", &files, err);
-	if (r == -ENOENT) {
-		err_done(err);
-		return 0;
-	}
-	for (size_t i = 0; i < files.n; i++) {
-		for (char *c = files.v[i]; *c; c++)
-			*c = *c == '+' ? '/' : *c;
-		if (files.v[i][0] != '.')
-			strv_add(ret, files.v[i]);
-	}
-	return r;
-}
-
 int port__restore(struct net *net, struct err *err)
 {
 	cleanup_strv struct strv owners = { 0 };
@@ -403,7 +275,7 @@ int port__restore(struct net *net, struct err *err)
 		cleanup_err struct err damaged = ERR_INIT;
 		struct net_ports ports = { 0 };
 		struct elements elements = { 0 };
-		if (load(net, owners.v[i], &ports, NULL, &damaged) == 0 &&
+		if (port__load(net, owners.v[i], &ports, NULL, &damaged) == 0 &&
 		    nft__begin(net, &damaged) == 0) {
 			elements_of(&ports, &elements);
 			vec_each(e, &elements.list)
@@ -570,15 +442,8 @@ static struct port_owner *owner_of(struct net *net, const char *name)
 	o = new0(struct port_owner);
 	map_set(&net->owners, name, o);
 	cleanup_err struct err none = ERR_INIT;
-	(void)load(net, name, &o->applied, &o->before, &none); /* usually there is none */
+	(void)port__load(net, name, &o->applied, &o->before, &none); /* usually there is none */
 	return o;
-}
-
-static bool equal(const struct net_ports *a, const struct net_ports *b)
-{
-	cleanup_json json_t *x = ports_json(a);
-	cleanup_json json_t *y = ports_json(b);
-	return json_equal(x, y);
 }
 
 static bool equal_ports(const struct net_ports *a, const struct net_ports *b)
@@ -595,9 +460,9 @@ static int apply(struct net *net, struct port_owner *o, const struct net_ports *
 {
 	/* A replica that has died gets connections until the kernel knows: the record can wait. */
 	bool urgent = o->known && o->applied.targets.n > 1 && equal_ports(&o->applied, ports);
-	int r = urgent ? replace(net, o, ports, err) : save(net, ports, &o->applied, err);
+	int r = urgent ? replace(net, o, ports, err) : port__save(net, ports, &o->applied, err);
 	if (r == 0)
-		r = urgent ? save(net, ports, &o->applied, err) : replace(net, o, ports, err);
+		r = urgent ? port__save(net, ports, &o->applied, err) : replace(net, o, ports, err);
 	if (r == 0)
 		conntrack__forget(net, ports);
 	return r;
@@ -616,7 +481,7 @@ int net_ports_set(struct net *net, struct net_ports *ports, struct err *err)
 		r = hold_all(net, o, ports, &fresh, err);
 	if (r < 0)
 		return r;
-	if (!(o->known && equal(&o->applied, ports)))
+	if (!(o->known && port__same_record(&o->applied, ports)))
 		r = apply(net, o, ports, err);
 	if (r < 0) {
 		o->known = false;
@@ -634,7 +499,7 @@ int net_ports_set(struct net *net, struct net_ports *ports, struct err *err)
 
 int net_ports_remove(struct net *net, const char *owner, struct err *err)
 {
-	cleanup_free char *path = record_path(owner);
+	cleanup_free char *path = port__record_path(owner);
 	if (!path)
 		return err_input(err, "'%s' is not a port owner's name", owner);
 	struct port_owner *o = owner_of(net, owner);

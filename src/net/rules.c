@@ -158,9 +158,7 @@ int rules__ready(struct net *net, struct err *err)
 		return r;
 	r = make_table(net, err);
 	if (r == 0)
-		r = network__restore(net, err);
-	if (r == 0)
-		r = port__restore(net, err);
+		r = net->restore(net, err);
 	return r;
 }
 

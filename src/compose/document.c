@@ -1,0 +1,42 @@
+#include "compose/document.h"
+
+#include "compose/yaml.h"
+
+struct node *load_documents(struct compose_model *m, const char *path, struct where where)
+{
+	const char *text;
+	size_t len;
+	struct node *waiting = map_take(&m->parsed, path);
+	if (waiting)
+		return waiting;
+	if (yaml_read(m, path, where, &text, &len) < 0)
+		return NULL;
+	uint16_t file = model_source(m, path, text, len);
+	struct node *docs = node_list(m->arena, (struct where){ file, 0, 0 });
+	return yaml_load(m, file, docs) < 0 ? NULL : docs;
+}
+
+struct node *load_apply(struct compose_model *m, struct node *base, struct node *doc,
+			const struct resets *resets, const char *path)
+{
+	if (base) {
+		resets_apply(resets, base);
+		return pass_merge(m, base, doc);
+	}
+	return doc;
+}
+
+bool load_refuses_remote(struct compose_model *m, const struct node *file)
+{
+	static const char *const prefixes[] = { "oci://", "https://", "http://",    "git://",
+						"ssh://", "git@",     "github.com/" };
+	for (size_t i = 0; node_str(file) && i < ARRAY_SIZE(prefixes); i++)
+		if (str_starts(file->text, prefixes[i])) {
+			diagnose(m, SEVERITY_ERROR, file->where, NULL,
+				 "fetch it first (git clone, oras pull) and name the file there",
+				 "'%s' is not on this machine: remote Compose files are not read",
+				 file->text);
+			return true;
+		}
+	return false;
+}
