@@ -4,6 +4,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "base/proc.h"
 #include "runtime/runtime.h"
 
@@ -44,14 +45,21 @@ static int find_terminal(struct cli *cli, struct err *err)
 	static const char *const progress[] = {
 		"auto", "tty", "plain", "json", "quiet", "rawjson"
 	};
-	bool known = !cli->global.progress;
+	const char *asked = cli->global.progress, *limit = getenv("COMPOSE_PARALLEL_LIMIT");
+	int64_t parallel;
+	if (str_empty(asked))
+		asked = getenv("COMPOSE_PROGRESS");
+	bool known = str_empty(asked);
 	for (size_t i = 0; i < ARRAY_SIZE(progress); i++)
-		known = known || strcmp(cli->global.progress, progress[i]) == 0;
+		known = known || strcmp(asked, progress[i]) == 0;
 	if (!known)
 		return err_usage(err,
 				 "invalid value '%s' for '--progress': expected auto, tty, plain, "
 				 "json or quiet",
-				 cli->global.progress);
+				 asked);
+	if (!str_empty(limit) && parse_i64(limit, INT64_MIN, INT64_MAX, &parallel) < 0)
+		return err_usage(err, "COMPOSE_PARALLEL_LIMIT must be an integer (found: '%s')",
+				 limit);
 	const char *ansi = cli->global.ansi ? cli->global.ansi : getenv("COMPOSE_ANSI");
 	if (str_empty(ansi))
 		ansi = "auto";
@@ -179,8 +187,6 @@ static int unknown_cmd(const char *name, struct err *err)
 	static const char *const refused[][2] = {
 		{ "alpha", "stave has no experimental commands" },
 		{ "bridge", "stave converts to no other platform's files" },
-		{ "commit", "use 'build', or 'cp' and 'image import'" },
-		{ "export", "use 'cp SERVICE:/ -'" },
 		{ "publish", "stave publishes no Compose files as artifacts" },
 		{ "watch", "files are not watched; run 'up' after a change" },
 	};

@@ -64,6 +64,13 @@ int cli_containers(struct cli *cli, const struct strv *services, struct containe
 int cli_container(struct cli *cli, const char *service, int index, struct container **ret,
 		  struct err *err);
 
+/* The same of containers that run or not. */
+int cli_any_container(struct cli *cli, const char *service, int index, struct container **ret,
+		      struct err *err);
+
+/* A point in time (wall) from --since or --until: a time, or an age. NULL leaves *ret as it is. */
+int cli_when(const char *text, const char *option, nsec_t *ret, struct err *err);
+
 /* The words of -e onto env: KEY=VALUE, or KEY, whose value is that of our own environment; left out
  * when it is not there. */
 int cli_environment(const struct strv *words, struct strv *env, struct err *err);

@@ -2,9 +2,11 @@
 #include "cli/cli.h"
 #include "cli/copy.h"
 
+#include "base/fs.h"
 #include "runtime/runtime.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 struct cp_args {
 	bool all, archive, follow;
@@ -14,10 +16,12 @@ struct cp_args {
 #define O(field) offsetof(struct cp_args, field)
 static const struct option cp_options[] = {
 	{ 0, "all", OPTION_FLAG, O(all), NULL, NULL, "Include containers of `run`", 0 },
-	{ 'a', "archive", OPTION_FLAG, O(archive), NULL, NULL, "Keep uid and gid", 0 },
+	{ 'a', "archive", OPTION_FLAG, O(archive), NULL, NULL, "Keep uid and gid on the host, too",
+	  0 },
 	{ 'L', "follow-link", OPTION_FLAG, O(follow), NULL, NULL,
 	  "Follow a symbolic link given as source", 0 },
-	{ 0, "index", OPTION_INT, O(index), "N", NULL, "Which replica of the service", 0 },
+	{ 0, "index", OPTION_INT, O(index), "N", NULL,
+	  "Which replica of the service (default: into all, out of the first)", 0 },
 	{ .name = NULL },
 };
 
@@ -55,9 +59,9 @@ static int open_userns(const struct container *c, const struct spec *spec, int *
 	return 0;
 }
 
-/* The replica, running or not. */
+/* The replicas, running or not. */
 static int find(struct cli *cli, const char *service, const struct cp_args *o,
-		struct container **ret, struct err *err)
+		struct containers *ret, struct err *err)
 {
 	cleanup_containers struct containers found = { 0 };
 	cleanup_strv struct strv services = strv_split(service, '\n');
@@ -67,20 +71,19 @@ static int find(struct cli *cli, const char *service, const struct cp_args *o,
 	vec_each(c, &found.items) {
 		if (((*c)->oneoff && !o->all) || (o->index.value && (*c)->number != o->index.value))
 			continue;
-		*ret = ptr_take(*c);
-		return 0;
+		vec_push(&ret->items, *c);
+		*c = NULL;
 	}
+	if (ret->items.n)
+		return 0;
 	return err_not_found(err, "no container found for service \"%s\"", service);
 }
 
-static int open_end(struct cli *cli, const char *service, const struct cp_args *o,
-		    struct container_end *ret, struct err *err)
+static int open_end(struct cli *cli, const struct container *c, struct container_end *ret,
+		    struct err *err)
 {
-	cleanup(container_free_cleanup) struct container *c = NULL;
 	cleanup_spec struct spec spec = { 0 };
-	int r = find(cli, service, o, &c, err);
-	if (r == 0)
-		r = state_spec_load(&cli->paths, c, &spec, err);
+	int r = state_spec_load(&cli->paths, c, &spec, err);
 	if (r < 0)
 		return r;
 	if (c->state != CONTAINER_RUNNING && c->state != CONTAINER_PAUSED)
@@ -89,10 +92,44 @@ static int open_end(struct cli *cli, const char *service, const struct cp_args *
 	return r < 0 ? r : runtime_open_root(c->pid, c->start_time, &ret->root, err);
 }
 
+/* Standard input goes to several: it has to be read more than once. */
+static int keep_input(struct err *err)
+{
+	cleanup_fd int file = open("/var/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	char buf[1 << 16];
+	ssize_t n;
+	if (file < 0)
+		return err_sys(err, errno, "keep standard input in /var/tmp");
+	while ((n = read(STDIN_FILENO, buf, sizeof(buf))) > 0)
+		if (fs_write_all(file, buf, (size_t)n) < 0)
+			return err_sys(err, errno, "keep standard input in /var/tmp");
+	if (n < 0)
+		return err_sys(err, errno, "read standard input");
+	return dup2(file, STDIN_FILENO) < 0 ? err_sys(err, errno, "keep standard input") : 0;
+}
+
+struct copying {
+	struct cli *cli;
+	const char *inside, *here; /* the two paths */
+	bool out;		   /* of the container */
+	unsigned flags;
+};
+
+static int copy_one(const struct copying *x, const struct container *c, struct err *err)
+{
+	cleanup(container_end_done) struct container_end end = { FD_NONE, FD_NONE };
+	int r = open_end(x->cli, c, &end, err);
+	if (r < 0)
+		return r;
+	struct copy_end there = { .root = end.root, .userns = end.userns, .path = x->inside };
+	struct copy_end here = { .root = FD_NONE, .userns = FD_NONE, .path = x->here };
+	return copy_tree(x->out ? &there : &here, x->out ? &here : &there, x->flags, err);
+}
+
 static int cp_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
 {
 	const struct cp_args *o = options;
-	cleanup(container_end_done) struct container_end inside = { FD_NONE, FD_NONE };
+	cleanup_containers struct containers found = { 0 };
 	cleanup_free char *from_service = NULL, *to_service = NULL;
 	const char *from = split(args->v[0], &from_service), *to = split(args->v[1], &to_service);
 	if (!from == !to)
@@ -100,17 +137,27 @@ static int cp_run(struct cli *cli, void *options, const struct strv *args, struc
 				      "other a path of the host");
 	int r = cli_need_root(err);
 	if (r == 0)
-		r = open_end(cli, from ? from_service : to_service, o, &inside, err);
-	if (r < 0)
+		r = find(cli, from ? from_service : to_service, o, &found, err);
+	if (r < 0 || cli->global.dry_run)
 		return r;
-	struct copy_end there = { .root = inside.root,
-				  .userns = inside.userns,
-				  .path = from ? from : to };
-	struct copy_end here = { .root = FD_NONE,
-				 .userns = FD_NONE,
-				 .path = from ? args->v[1] : args->v[0] };
-	unsigned flags = (o->archive ? COPY_OWNERS : 0) | (o->follow ? COPY_FOLLOW : 0);
-	return copy_tree(from ? &there : &here, from ? &here : &there, flags, err);
+	/* Into containers owners are kept with and without --archive, as Docker does. */
+	const struct copying x = {
+		.cli = cli,
+		.inside = from ? from : to,
+		.here = from ? args->v[1] : args->v[0],
+		.out = from != NULL,
+		.flags = (o->archive || to ? COPY_OWNERS : 0) | (o->follow ? COPY_FOLLOW : 0),
+	};
+	size_t n = from ? 1 : found.items.n; /* out of one, into all */
+	bool again = n > 1 && strcmp(x.here, "-") == 0;
+	if (again)
+		r = keep_input(err);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		if (again && lseek(STDIN_FILENO, 0, SEEK_SET) < 0)
+			return err_sys(err, errno, "read standard input again");
+		r = copy_one(&x, found.items.v[i], err);
+	}
+	return r;
 }
 
 const struct cmd cmd_cp = {

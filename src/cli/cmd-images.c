@@ -43,8 +43,10 @@ static json_t *row_for(struct image_store *store, const struct container *c)
 {
 	cleanup_image struct image image = { 0 };
 	cleanup_image_ref struct image_ref ref = { 0 };
-	cleanup_err struct err gone = ERR_INIT, no_name = ERR_INIT;
-	char created[RFC3339_TEXT], age[AGE_TEXT];
+	cleanup_err struct err gone = ERR_INIT, no_name = ERR_INIT, none = ERR_INIT;
+	cleanup_free char *tagged_id = NULL;
+	nsec_t tagged = 0;
+	char created[RFC3339_TEXT], when[RFC3339_TEXT], age[AGE_TEXT];
 	json_t *row = json_object();
 	const char *hex = c->image_id ? str_after(c->image_id, "sha256:") : NULL;
 	cleanup_free char *short_id = xstrndup(hex ? hex : "<none>", 12);
@@ -71,6 +73,8 @@ static json_t *row_for(struct image_store *store, const struct container *c)
 	json_put_str(row, "Platform", platform);
 	json_put(row, "Size", json_integer((json_int_t)image.size));
 	json_put_str(row, "Created", format_rfc3339(image.config.created, created));
+	if (image_id(store, c->image ? c->image : "", &tagged_id, &tagged, &none) == 0)
+		json_put_str(row, "LastTagTime", format_rfc3339(tagged, when));
 	json_put_str(row, "ShortID", short_id);
 	json_put_str(row, "HumanSize", size);
 	json_put_str(row, "CreatedSince", since);

@@ -31,32 +31,14 @@ static const struct option logs_options[] = {
 	{ .name = NULL },
 };
 
-/* A point in time, or an age before now. */
-static int parse_when(const char *text, const char *option, nsec_t *ret, struct err *err)
-{
-	nsec_t age;
-	if (!text)
-		return 0;
-	if (parse_duration(text, &age) == 0 && strpbrk(text, "smhun")) {
-		*ret = now_wall() - age;
-		return 0;
-	}
-	if (parse_rfc3339(text, ret) == 0)
-		return 0;
-	return err_usage(err,
-			 "invalid value '%s' for '--%s': expected a time (2013-01-02T13:23:37Z) or "
-			 "an age (42m)",
-			 text, option);
-}
-
 static int parse_query(const struct logs_args *o, struct log_query *query, struct err *err)
 {
 	query->tail = -1;
 	if (strcmp(o->tail, "all") != 0 && parse_i64(o->tail, -1, INT64_MAX, &query->tail) < 0)
 		return err_usage(err, "invalid value '%s' for '--tail': expected a number or all",
 				 o->tail);
-	int r = parse_when(o->since, "since", &query->since, err);
-	return r < 0 ? r : parse_when(o->until, "until", &query->until, err);
+	int r = cli_when(o->since, "since", &query->since, err);
+	return r < 0 ? r : cli_when(o->until, "until", &query->until, err);
 }
 
 static volatile sig_atomic_t interrupted;
@@ -125,6 +107,8 @@ static int logs_run(struct cli *cli, void *options, const struct strv *args, str
 		.services = args,
 	};
 	int r = parse_query(o, &query, err);
+	if (r == 0 && o->index.value && args->n != 1)
+		return err_usage(err, "--index requires one service to be selected");
 	if (r == 0)
 		r = cli_containers(cli, args, &found, err);
 	if (r < 0)
@@ -132,6 +116,11 @@ static int logs_run(struct cli *cli, void *options, const struct strv *args, str
 	vec_each(c, &found.items)
 		if (!o->index.value || (*c)->number == o->index.value)
 			logview_add(&f.view, &query, cli, *c);
+	if (o->index.value && !query.sources.n) {
+		logview_done(&f.view, &query);
+		return err_not_found(err, "service \"%s\" has no container number %d", args->v[0],
+				     (int)o->index.value);
+	}
 	struct sigaction action = { .sa_handler = on_interrupt };
 	if (o->follow) {
 		sigaction(SIGINT, &action, NULL);

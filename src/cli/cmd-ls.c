@@ -50,6 +50,20 @@ static char *status_text(const struct containers *list, bool *ret_running)
 	return str_take(&out);
 }
 
+/* Without --all only what runs is counted. */
+static void keep_running(struct containers *list)
+{
+	size_t kept = 0;
+	vec_each(c, &list->items) {
+		const char *state = container_state_shown((*c)->state);
+		if (str_eq(state, "exited") || str_eq(state, "dead") || str_eq(state, "created"))
+			container_free(*c);
+		else
+			list->items.v[kept++] = *c;
+	}
+	list->items.n = kept;
+}
+
 /* A row, or NULL for a project that is not to be shown. One whose record cannot be read is shown
  * without its files: `ls` must work best when things are wrong. */
 static json_t *row_for(struct cli *cli, const struct ls_args *o, const char *name)
@@ -59,6 +73,8 @@ static json_t *row_for(struct cli *cli, const struct ls_args *o, const char *nam
 	cleanup_err struct err no_list = ERR_INIT, no_project = ERR_INIT;
 	bool running;
 	(void)state_containers(&cli->paths, name, &list, &no_list);
+	if (!o->all)
+		keep_running(&list);
 	cleanup_free char *status = status_text(&list, &running);
 	if (!running && !o->all)
 		return NULL;

@@ -87,7 +87,8 @@ static bool pull_wanted(struct transfer *t, const struct service *s, void *data)
 	const struct pull_args *o = data;
 	cleanup_err struct err err = ERR_INIT;
 	bool pull = true;
-	if (str_empty(s->image) || (o->ignore_buildable && s->build.set))
+	if (str_empty(s->image) || (o->ignore_buildable && s->build.set) ||
+	    str_eq(s->pull_policy, "never"))
 		return false;
 	if (str_eq(o->policy, "missing") &&
 	    provide_needs_pull(t->store, s->image, "missing", &pull, &err) < 0)

@@ -117,7 +117,7 @@ static json_t *row_for(struct sampling *s, const struct container *c)
 	cleanup_free char *block = pair_text(stats.blk_read, stats.blk_write);
 	cleanup_free char *pids = xasprintf("%llu", (unsigned long long)stats.pids);
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "BlockIO", block,
-			 "CPUPerc", cpu, "Container", id, "ID", id, "MemPerc", share, "MemUsage",
+			 "CPUPerc", cpu, "Container", c->id, "ID", id, "MemPerc", share, "MemUsage",
 			 usage, "Name", c->name, "NetIO", net, "PIDs", pids);
 }
 

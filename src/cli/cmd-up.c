@@ -83,13 +83,15 @@ static const struct option up_options[] = {
 	{ .name = NULL },
 };
 
-static int check(const struct up_args *o, struct err *err)
+static int check(const struct cli *cli, const struct up_args *o, struct err *err)
 {
 	bool foreground = o->abort_on_exit || o->abort_on_failure || o->exit_code_from;
 	if (foreground && (o->detach || o->wait))
 		return err_usage(err, "--abort-on-container-exit, --abort-on-container-failure and "
 				      "--exit-code-from "
 				      "cannot be combined with --detach or --wait");
+	if (o->exit_code_from && !project_service(cli->project, o->exit_code_from))
+		return err_not_found(err, "no such service: %s", o->exit_code_from);
 	if (o->force_recreate && o->no_recreate)
 		return err_usage(err, "--force-recreate and --no-recreate are incompatible");
 	if (o->always_recreate_deps && o->no_recreate)
@@ -107,7 +109,10 @@ struct attached {
 	const struct up_args *args;
 	struct logview view;
 	int interrupt_fd;
-	bool interrupted, detached;
+	struct strv watched; /* services whose ends count: those asked for, and what they need */
+	nsec_t since;	     /* wall: what ended before is no news */
+	bool interrupted, detached, aborted;
+	bool has_code; /* exit_code is that of --exit-code-from's service */
 	int exit_code;
 	struct map told; /* container id -> end (nsec_t) that was told */
 	struct map oom;	 /* container ids whose memory kill was told */
@@ -155,35 +160,64 @@ static void tell_oom(struct attached *a, const struct container *c)
 		cli_warn(a->cli, "%s: a process was killed for want of memory", logview_name(c));
 }
 
+static void watch_service(struct attached *a, const char *name)
+{
+	const struct service *s = project_service(a->cli->project, name);
+	if (!s || strv_has(&a->watched, name))
+		return;
+	strv_add(&a->watched, name);
+	vec_each(d, &s->depends_on)
+		if (!a->args->no_deps)
+			watch_service(a, d->service);
+}
+
+/* One whose success others wait for is meant to end. */
+static bool meant_to_end(const struct attached *a, const struct container *c)
+{
+	vec_each(s, &a->cli->project->services)
+		vec_each(d, &s->depends_on)
+			if (!c->exit_code && d->condition == DEPENDS_COMPLETED &&
+			    strcmp(d->service, c->service) == 0)
+				return true;
+	return false;
+}
+
+/* Whether this end is one that ends the others. */
+static bool aborts(struct attached *a, const struct container *c)
+{
+	const struct up_args *o = a->args;
+	if (o->exit_code_from && strcmp(c->service, o->exit_code_from) == 0) {
+		a->exit_code = c->exit_code;
+		a->has_code = true;
+		return true;
+	}
+	if (meant_to_end(a, c))
+		return false;
+	bool over = o->exit_code_from || o->abort_on_exit || (o->abort_on_failure && c->exit_code);
+	if (over && !o->exit_code_from)
+		a->exit_code = c->exit_code;
+	return over;
+}
+
 /* All have ended, or one whose end ends the others. */
 static bool ended(struct attached *a)
 {
 	cleanup_containers struct containers found = { 0 };
 	cleanup_err struct err err = ERR_INIT;
-	const struct up_args *o = a->args;
-	bool any = false, over = false;
+	bool any = false;
 	if (state_containers(&a->cli->paths, a->cli->project_name, &found, &err) < 0)
 		return true;
 	vec_each(c, &found.items) {
 		bool exited = (*c)->state == CONTAINER_EXITED || (*c)->state == CONTAINER_DEAD;
-		if ((*c)->oneoff)
+		if ((*c)->oneoff || !strv_has(&a->watched, (*c)->service))
 			continue;
 		any = any || !exited;
 		tell_oom(a, *c);
 		tell_end(a, *c);
-		if (!exited || !(*c)->finished)
-			continue;
-		if (o->exit_code_from && strcmp((*c)->service, o->exit_code_from) == 0) {
-			a->exit_code = (*c)->exit_code;
-			over = true;
-		}
-		if (o->abort_on_exit || (o->abort_on_failure && (*c)->exit_code)) {
-			if (!o->exit_code_from)
-				a->exit_code = (*c)->exit_code;
-			over = true;
-		}
+		if (exited && (*c)->finished >= a->since && !a->aborted)
+			a->aborted = aborts(a, *c);
 	}
-	return over || !any;
+	return a->aborted || !any;
 }
 
 /* --- the keyboard --- */
@@ -263,6 +297,18 @@ static int follow(struct attached *a, const struct strv *services, nsec_t since,
 	return r;
 }
 
+/* After all were stopped: how --exit-code-from's service ended. */
+static void find_code(struct attached *a)
+{
+	cleanup_containers struct containers found = { 0 };
+	cleanup_err struct err none = ERR_INIT;
+	if (state_containers(&a->cli->paths, a->cli->project_name, &found, &none) < 0)
+		return;
+	vec_each(c, &found.items)
+		if (!(*c)->oneoff && strcmp((*c)->service, a->args->exit_code_from) == 0)
+			a->exit_code = (*c)->exit_code;
+}
+
 /* Ctrl-C stops what runs; a second one does not wait for grace periods. */
 static int stop_all(struct attached *a, struct client *client, const struct goal *up,
 		    struct err *err)
@@ -296,21 +342,31 @@ static int attach(struct cli *cli, const struct up_args *o, struct client *clien
 		.interrupt_fd = interrupt_fd,
 		.told = MAP_INIT_FREE(free),
 		.oom = MAP_INIT,
+		.since = since,
 		.view = {
 			.colour = cli->colour && cli->stdout_tty && !o->no_color,
 			.prefix = !o->no_prefix,
 			.timestamps = o->timestamps,
+			.apart = true,
 		},
 	};
+	vec_each(s, &cli->project->services)
+		if (!services->n || strv_has(services, s->name))
+			watch_service(&a, s->name);
 	int r = follow(&a, services, since, err);
+	strv_done(&a.watched);
 	if (r < 0 || a.detached)
 		return r;
 	bool stopping =
 		a.interrupted || o->abort_on_exit || o->abort_on_failure || o->exit_code_from;
 	if (a.interrupted)
 		fprintf(stderr, "Gracefully Stopping... press Ctrl+C again to force\n");
+	else if (a.aborted)
+		fprintf(stderr, "Aborting on container exit...\n");
 	if (stopping)
 		r = stop_all(&a, client, goal, err);
+	if (r == 0 && o->exit_code_from && !a.has_code)
+		find_code(&a);
 	return r < 0 ? r : a.interrupted ? 130 : a.exit_code;
 }
 
@@ -380,7 +436,7 @@ static int up_run(struct cli *cli, void *options, const struct strv *args, struc
 		.wait_timeout = o->wait_timeout.ns,
 	};
 	strv_copy(&goal.services, args);
-	int r = check(o, err);
+	int r = check(cli, o, err);
 	if (r == 0)
 		r = apply_scale(&o->scale, "--scale", &goal, err);
 	if (r < 0)

@@ -55,6 +55,8 @@ static int gather(struct cli *cli, const struct strv *services, bool size, json_
 		/* One that is removed meanwhile is not there. */
 		if (volume_load(cli->paths.root, names.v[i], &v, &gone) < 0)
 			continue;
+		if (v.anonymous) /* the containers' own */
+			continue;
 		bool ours = str_eq(v.project, cli->project_name);
 		if (!(services->n ? mounted(&found, v.name) : ours || mounted(&found, v.name)))
 			continue;

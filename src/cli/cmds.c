@@ -7,6 +7,7 @@
 	X(__complete)                                                                              \
 	X(attach)                                                                                  \
 	X(build)                                                                                   \
+	X(commit)                                                                                  \
 	X(completion)                                                                              \
 	X(config)                                                                                  \
 	X(cp)                                                                                      \
@@ -16,6 +17,7 @@
 	X(env)                                                                                     \
 	X(events)                                                                                  \
 	X(exec)                                                                                    \
+	X(export)                                                                                  \
 	X(image_build)                                                                             \
 	X(image_history)                                                                           \
 	X(image_import)                                                                            \

@@ -22,28 +22,26 @@ void logview_add(struct logview *view, struct log_query *query, const struct cli
 		view->width = len;
 }
 
-static void print_prefix(const struct logview *view, const struct log_line *line)
+static void print_prefix(const struct logview *view, const struct log_line *line, FILE *out)
 {
 	const char *colour = colours[line->source % ARRAY_SIZE(colours)];
 	if (view->colour)
-		printf("\033[%sm", colour);
-	printf("%-*s  |%s ", (int)view->width, view->names.v[line->source],
-	       view->colour ? "\033[0m" : "");
+		fprintf(out, "\033[%sm", colour);
+	fprintf(out, "%-*s  |%s ", (int)view->width, view->names.v[line->source],
+		view->colour ? "\033[0m" : "");
 }
 
 int logview_line(const struct log_line *line, void *data)
 {
 	struct logview *view = data;
-	FILE *out = line->stream == LOG_STDERR ? stderr : stdout;
+	FILE *out = view->apart && line->stream == LOG_STDERR ? stderr : stdout;
 	char when[RFC3339_TEXT];
-	if (view->prefix)
-		out = stdout;
 	bool goes_on = view->open_line && view->open == line->source;
 	if (view->open_line && !goes_on)
 		fputc('\n', out);
 	if (!goes_on) {
 		if (view->prefix)
-			print_prefix(view, line);
+			print_prefix(view, line, out);
 		if (view->timestamps)
 			fprintf(out, "%s ", format_rfc3339(line->time, when));
 	}

@@ -8,6 +8,7 @@
 
 struct logview {
 	bool colour, prefix, timestamps;
+	bool apart; /* what came on standard error goes to ours; else all to standard output */
 	struct strv names; /* by source */
 	size_t width;	   /* of the longest name */
 	bool open_line;	   /* the last line was partial, from source `open` */

@@ -18,6 +18,7 @@ enum progress_mode { MODE_PLAIN, MODE_TTY, MODE_JSON, MODE_QUIET };
 struct progress {
 	enum progress_mode mode;
 	struct cli *cli;
+	FILE *out;  /* of plain lines and JSON */
 	int socket; /* to the child that draws */
 	pid_t painter;
 	struct map seen; /* subjects */
@@ -201,7 +202,10 @@ static void start_painter(struct progress *p, size_t total)
 struct progress *progress_new(struct cli *cli, size_t total)
 {
 	struct progress *p = new0(struct progress);
+	const char *to_stdout = getenv("COMPOSE_STATUS_STDOUT");
 	*p = (struct progress){ .cli = cli, .socket = FD_NONE, .mode = find_mode(cli) };
+	bool moved = str_eq(to_stdout, "1") || str_eq(to_stdout, "true");
+	p->out = moved ? stdout : stderr;
 	if (p->mode == MODE_TTY)
 		start_painter(p, total);
 	return p;
@@ -233,19 +237,16 @@ static void tell_painter(struct progress *p, const char *subject, const char *ac
 	}
 }
 
-static void print_json(const char *subject, const char *action, const char *text)
+static void print_json(const struct progress *p, const char *subject, const char *action,
+		       const char *text)
 {
-	static const char *const words[] = {
-		[PROGRESS_WORKING] = "Working",
-		[PROGRESS_DONE] = "Done",
-		[PROGRESS_ERROR] = "Error",
-	};
 	cleanup_json json_t *j = json_object();
 	json_put_str(j, "id", subject);
-	json_put_str(j, "status", words[state_of(action)]);
-	json_put_str(j, "text", text);
+	json_put_str(j, "status", text);
+	if (state_of(action) == PROGRESS_ERROR)
+		json_put(j, "error", json_true());
 	cleanup_free char *line = json_text(j);
-	fprintf(stderr, "%s\n", line);
+	fprintf(p->out, "%s\n", line);
 }
 
 void progress_step(struct progress *p, const char *subject, const char *action, const char *text)
@@ -257,9 +258,9 @@ void progress_step(struct progress *p, const char *subject, const char *action, 
 	map_set(&p->seen, subject, p);
 	switch (p->mode) {
 	case MODE_QUIET: break;
-	case MODE_JSON: print_json(subject, action, text); break;
+	case MODE_JSON: print_json(p, subject, action, text); break;
 	case MODE_TTY: tell_painter(p, subject, action, text); break;
-	case MODE_PLAIN: fprintf(stderr, " %s  %s\n", subject, text); break;
+	case MODE_PLAIN: fprintf(p->out, " %s  %s\n", subject, text); break;
 	}
 }
 

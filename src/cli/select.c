@@ -2,6 +2,8 @@
  * variables. */
 #include "cli/cli.h"
 
+#include "base/parse.h"
+
 static bool is_service(const struct cli *cli, const struct containers *all, const char *name)
 {
 	if (cli->project && project_service(cli->project, name))
@@ -67,6 +69,25 @@ int cli_container(struct cli *cli, const char *service, int index, struct contai
 	return err_not_found(err, "service \"%s\" is not running", service);
 }
 
+int cli_any_container(struct cli *cli, const char *service, int index, struct container **ret,
+		      struct err *err)
+{
+	cleanup_containers struct containers found = { 0 };
+	cleanup_strv struct strv services = strv_split(service, '\0');
+	int r = cli_containers(cli, &services, &found, err);
+	if (r < 0)
+		return r;
+	vec_each(c, &found.items) {
+		if ((*c)->oneoff || (index && (int)(*c)->number != index))
+			continue;
+		*ret = ptr_take(*c);
+		return 0;
+	}
+	return index ? err_not_found(err, "service \"%s\" has no container number %d", service,
+				     index)
+		     : err_not_found(err, "no container found for service \"%s\"", service);
+}
+
 int cli_environment(const struct strv *words, struct strv *env, struct err *err)
 {
 	for (size_t i = 0; i < words->n; i++) {
@@ -79,4 +100,21 @@ int cli_environment(const struct strv *words, struct strv *env, struct err *err)
 			env_set(env, word, getenv(word));
 	}
 	return 0;
+}
+
+int cli_when(const char *text, const char *option, nsec_t *ret, struct err *err)
+{
+	nsec_t age;
+	if (!text)
+		return 0;
+	if (parse_duration(text, &age) == 0 && strpbrk(text, "smhun")) {
+		*ret = now_wall() - age;
+		return 0;
+	}
+	if (parse_rfc3339(text, ret) == 0)
+		return 0;
+	return err_usage(err,
+			 "invalid value '%s' for '--%s': expected a time (2013-01-02T13:23:37Z) or "
+			 "an age (42m)",
+			 text, option);
 }

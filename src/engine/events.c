@@ -22,12 +22,14 @@ json_t *event_json(const struct event *event)
 	return j;
 }
 
-static void container_event(struct life *life, const char *action, bool with_code, int exit_code)
+static void container_event(struct life *life, const char *action, bool with_code, int exit_code,
+			    const char *signal)
 {
 	const struct container *c = life->c;
 	cleanup_free char *subject = xasprintf("Container %s", c->name);
 	cleanup_json json_t *attributes =
-		json_pack("{s:s, s:s?}", "name", c->name, "image", c->image);
+		json_pack("{s:s, s:s?, s:O?, s:s*}", "name", c->name, "image", c->image, "labels",
+			  c->labels, "signal", signal);
 	const struct event event = {
 		.kind = "container",
 		.action = action,
@@ -44,12 +46,19 @@ static void container_event(struct life *life, const char *action, bool with_cod
 
 void event_container(struct life *life, const char *action)
 {
-	container_event(life, action, false, 0);
+	/* Where no signal is named it is the one that ends a grace period. */
+	container_event(life, action, false, 0, str_eq(action, "kill") ? "9" : NULL);
+}
+
+void event_container_kill(struct life *life, int signo)
+{
+	cleanup_free char *number = xasprintf("%d", signo);
+	container_event(life, "kill", false, 0, number);
 }
 
 void event_container_exit(struct life *life, const char *action, int exit_code)
 {
-	container_event(life, action, true, exit_code);
+	container_event(life, action, true, exit_code, NULL);
 }
 
 void event_warning(struct supervisor *s, const char *format, ...)

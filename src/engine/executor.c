@@ -79,13 +79,12 @@ static int dependency_met(const struct job *job, const struct step_run *run,
 	}
 	if (!up)
 		return err_new(err, ERR_CONTAINER, ECANCELED,
-			       "dependency %s failed to start: container %s exited (%d)",
-			       c->service, c->name, c->exit_code);
+			       "dependency failed to start: container %s exited (%d)", c->name,
+			       c->exit_code);
 	if (c->health_state == HEALTH_UNHEALTHY)
 		return err_new(err, ERR_CONTAINER, ECANCELED,
-			       "dependency %s failed to start: container %s is unhealthy%s%.200s%s",
-			       c->service, c->name, *last ? " (last check: " : "", last,
-			       *last ? ")" : "");
+			       "dependency failed to start: container %s is unhealthy%s%.200s%s",
+			       c->name, *last ? " (last check: " : "", last, *last ? ")" : "");
 	(void)job;
 	return c->state == CONTAINER_RUNNING &&
 	       (c->health_state == HEALTH_HEALTHY || c->health_state == HEALTH_NONE);

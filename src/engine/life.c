@@ -203,7 +203,7 @@ static void tell_to_stop(struct life *life)
 	int signo = stop_signal(life->c);
 	if (life->pidfd >= 0)
 		(void)proc_pidfd_signal(life->pidfd, signo); /* gone: its end is under way */
-	event_container(life, "kill");
+	event_container_kill(life, signo);
 	life->busy = 0;
 	if (signo == SIGKILL || runtime_signal_works(life->c->pid, signo))
 		arm(life, grace(life), grace_over);
@@ -562,7 +562,7 @@ int life_signal(struct life *life, int signo, struct err *err)
 	int r = proc_pidfd_signal(life->pidfd, signo);
 	if (r < 0 && r != -ESRCH)
 		return err_sys(err, -r, "signal container '%s'", c->name);
-	event_container(life, "kill");
+	event_container_kill(life, signo);
 	if (signo == SIGKILL && c->state == CONTAINER_PAUSED)
 		return set_paused(life, false, err); /* a frozen process dies when it thaws */
 	return 0;

@@ -261,6 +261,18 @@ static void down_rest(struct planner *p, struct down *down)
 	map_done(&volumes);
 }
 
+/* With services named: the project's volumes that only they had. */
+static void down_volumes_of(struct planner *p, struct down *down, const struct plan_entry *e)
+{
+	struct map done = MAP_INIT;
+	vec_each(c, &e->replicas)
+		vec_each(v, &(*c)->volumes)
+			if (v->name && strv_has(&p->observed->own_volumes, v->name) &&
+			    !map_has(&down->kept, v->name))
+				down_volume(p, down, v->name, NULL, &done);
+	map_done(&done);
+}
+
 /* Last of all, when nothing stays and all has gone well. */
 static void down_project(struct planner *p)
 {
@@ -293,6 +305,11 @@ int plan__down(struct planner *p, struct err *err)
 	}
 	if (all)
 		down_rest(p, &down);
+	for (size_t i = 0; !all && p->goal->volumes && i < p->order.n; i++) {
+		struct plan_entry *e = plan__entry(p, p->order.v[i]);
+		if (e->selected)
+			down_volumes_of(p, &down, e);
+	}
 	if (all && down.remaining == 0)
 		down_project(p);
 	map_done(&down.networks);

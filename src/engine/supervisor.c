@@ -7,6 +7,7 @@
 #include "base/proc.h"
 #include "engine/client.h"
 #include "engine/conn.h"
+#include "engine/event-log.h"
 #include "engine/executor.h"
 #include "engine/removal.h"
 #include "runtime/runtime.h"
@@ -54,6 +55,8 @@ static void remove_over_later(struct supervisor *s)
 static void hear_event(struct supervisor *s, const json_t *event, bool to_job)
 {
 	control_broadcast(s, event);
+	if (str_eq(json_str(event, "kind", ""), "container"))
+		event_log_add(&s->paths, s->name, event);
 	struct conn *conn = to_job ? job_conn(s) : NULL;
 	if (conn)
 		conn_event(conn, event);

@@ -149,6 +149,7 @@ struct event {
 json_t *event_json(const struct event *event);
 /* A container event, to all who follow. */
 void event_container(struct life *life, const char *action);
+void event_container_kill(struct life *life, int signo);
 void event_container_exit(struct life *life, const char *action, int exit_code);
 /* A message for people, to the job at work and all who follow. */
 void event_warning(struct supervisor *s, const char *format, ...)

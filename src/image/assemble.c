@@ -122,6 +122,11 @@ int image_layer_move(struct image_store *store, const struct image_layer *below,
 	return r;
 }
 
+int image_config_change(json_t *doc, const char *line, struct err *err)
+{
+	return image__change(doc, line, err);
+}
+
 bool image_layer_there(struct image_store *store, const struct image_layer *layer)
 {
 	return image__layer_has(store, layer->chain) && image__blob_has(store, layer->blob);

@@ -52,6 +52,10 @@ int image_layer_move(struct image_store *store, const struct image_layer *below,
 bool image_layer_there(struct image_store *store, const struct image_layer *layer);
 char *image_layer_dir(struct image_store *store, const struct image_layer *layer); /* owned */
 
+/* One Dockerfile line (CMD, ENV, ...: those of image_import) applied to a config document.
+ * ERR_INPUT. */
+int image_config_change(json_t *doc, const char *line, struct err *err);
+
 struct image_recipe {
 	json_t *config; /* rootfs.diff_ids is set from the layers */
 	const struct image_layers *layers;

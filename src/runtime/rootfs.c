@@ -75,8 +75,11 @@ int runtime__overlay_mount(const int *layers, size_t count, int upper, int base,
 	char name[24], target[48];
 	int r;
 
-	str_addf(&options, "userxattr,upperdir=%su/upper,workdir=%su/work,lowerdir=", prefix,
-		 prefix);
+	if (upper < 0) /* a view: one of the layers may be the writable one of who runs */
+		str_add(&options, "userxattr,index=off,lowerdir=");
+	else
+		str_addf(&options,
+			 "userxattr,upperdir=%su/upper,workdir=%su/work,lowerdir=", prefix, prefix);
 	for (size_t i = count; i-- > 0;) { /* overlayfs wants the uppermost first */
 		snprintf(name, sizeof(name), "%zu", i);
 		if ((r = attach_at(layers[i], base, name, err)) < 0)
@@ -85,7 +88,7 @@ int runtime__overlay_mount(const int *layers, size_t count, int upper, int base,
 	}
 	if (str_overflowed(&options) || count > LAYERS_MAX)
 		return err_input(err, "an image of %zu layers is more than %d", count, LAYERS_MAX);
-	if ((r = attach_at(upper, base, "u", err)) < 0)
+	if (upper >= 0 && (r = attach_at(upper, base, "u", err)) < 0)
 		return r;
 	if (mkdirat(base, "r", 0700) < 0)
 		return err_sys(err, errno, "make a mount point");
@@ -187,4 +190,16 @@ int runtime_mount_root(const struct spec *spec, int *ret_fd, struct err *err)
 		return r;
 	*ret_fd = r;
 	return 0;
+}
+
+int runtime_view_root(const struct spec *spec, int *ret_fd, struct err *err)
+{
+	struct spec view = { 0 };
+	int r;
+
+	strv_copy(&view.layers, &spec->layers);
+	strv_take(&view.layers, path_join(spec->dir, "upper"));
+	r = runtime_mount_root(&view, ret_fd, err);
+	strv_done(&view.layers);
+	return r;
 }

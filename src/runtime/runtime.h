@@ -134,5 +134,8 @@ int runtime_open_root(pid_t pid, uint64_t start_time, int *ret_fd, struct err *e
 /* For a container that is not running: mounts its root (overlay, without the user namespace) as a
  * detached mount and returns a descriptor of it. Closing the descriptor unmounts. */
 int runtime_mount_root(const struct spec *spec, int *ret_fd, struct err *err);
+/* The same for reading alone, of a container that runs or not: what its image and its writable
+ * layer hold, and nothing of what is mounted in it. */
+int runtime_view_root(const struct spec *spec, int *ret_fd, struct err *err);
 
 #endif

@@ -135,6 +135,8 @@ int runtime__launch_root(struct launch *l, int user, struct err *err)
 			return fd;
 		vec_push(&l->layers, fd);
 	}
+	if (!s->dir) /* nothing is to be written */
+		return 0;
 	if ((fd = make_writable_layer(s->dir, err)) < 0)
 		return fd;
 	l->upper = open_dressed(s->dir, user, err);

@@ -16,6 +16,23 @@ teardown() {
 	stave down -v -t 0
 }
 
+@test "into all replicas, with the owner it has; out of the first" {
+	stave up -d --scale web=2
+	echo hello >file
+	chown 1234:1235 file
+	stave cp file web:/tmp/
+	[ "$(stave exec -T --index 1 web cat /tmp/file)" = hello ]
+	[ "$(stave exec -T --index 2 web stat -c %u:%g /tmp/file)" = 1234:1235 ]
+	tar -cf - file | stave cp - web:/root
+	[ "$(stave exec -T --index 1 web cat /root/file)" = hello ]
+	[ "$(stave exec -T --index 2 web cat /root/file)" = hello ]
+	stave cp --index 2 file web:/tmp/second
+	run stave exec -T --index 1 web cat /tmp/second
+	[ "$status" = 1 ]
+	stave cp web:/tmp/file back
+	cmp file back
+}
+
 @test "a file in and out again" {
 	echo hello >file
 	stave cp file web:/tmp/

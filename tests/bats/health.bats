@@ -64,7 +64,7 @@ seconds() { python3 -c 'import time; print(time.time())'; }
 	E
 	run stave up -d
 	[ "$status" != 0 ]
-	[[ "$output" == *"dependency db failed to start: container $PROJECT-db-1 is unhealthy"*"no luck"* ]] || { echo "$output"; false; }
+	[[ "$output" == *"dependency failed to start: container $PROJECT-db-1 is unhealthy"*"no luck"* ]] || { echo "$output"; false; }
 	[ -z "$(stave ps -q web)" ]
 	stave down -t 0
 	compose <<-'E'

@@ -46,7 +46,7 @@ states() {
 	python3 - <<-E
 		import json
 		rows = [json.loads(line) for line in open("err")]
-		assert {"id": "Container $PROJECT-a-1", "status": "Done", "text": "Started"} in rows, rows
+		assert {"id": "Container $PROJECT-a-1", "status": "Started"} in rows, rows
 	E
 	stave stop -t 0 >out 2>err
 	[ ! -s out ]

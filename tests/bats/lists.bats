@@ -81,6 +81,6 @@ assert row["MemUsage"].endswith(" / 64MiB") and int(row["PIDs"]) >= 3, row'
 	[[ "${lines[0]}" =~ ^DRIVER\ +VOLUME\ NAME$ ]]
 	[[ "$output" == *"local"*"${PROJECT}_data"* ]]
 	stave volumes -q | grep -qx "${PROJECT}_data"
-	[ "$(stave volumes -q web | wc -l)" = 2 ]
+	[ "$(stave volumes -q web | wc -l)" = 1 ] # not the anonymous one
 	[ "$(stave volumes --format '{{.Name}} {{.Scope}}' | grep _data)" = "${PROJECT}_data local" ]
 }

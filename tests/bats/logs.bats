@@ -31,8 +31,16 @@ teardown() {
 	[ "${#lines[@]}" = 5 ]
 	[ "${lines[0]}" = "a-1  | a1" ]
 	[ "${lines[4]}" = "b-1  | b1" ]
-	[ "$(stave logs --no-log-prefix a 2>/dev/null | tr '\n' ' ')" = "a1 a2 a3 " ]
-	[ "$(stave logs --no-log-prefix a 2>&1 >/dev/null)" = oops ]
+	# what came on standard error is on standard output, too, as with Docker Compose
+	[ "$(stave logs --no-log-prefix a 2>/dev/null | sort | tr '\n' ' ')" = "a1 a2 a3 oops " ]
+	[ -z "$(stave logs --no-log-prefix a 2>&1 >/dev/null)" ]
+	[ "$(stave logs --index 1 b)" = "b-1  | b1" ]
+	run stave logs --index 2 b
+	[ "$status" = 1 ]
+	[[ "$output" == *'service "b" has no container number 2'* ]]
+	run stave logs --index 1
+	[ "$status" = 1 ]
+	[[ "$output" == *"--index requires one service"* ]]
 	run stave logs nobody
 	[ "$status" = 1 ]
 	[[ "$output" == *"no such service: nobody"* ]]

@@ -30,6 +30,14 @@ teardown() {
 	[ "$status" = 3 ]
 	[[ "$output" == *"from long"* ]]
 	[ -z "$(stave ps -q)" ]
+	run stave up --exit-code-from long # the other's end ends it, too
+	[ "$status" = 143 ] || [ "$status" = 137 ]
+	[[ "$output" == *"Aborting on container exit"* ]]
+	run stave up --exit-code-from nobody
+	[ "$status" = 1 ]
+	[[ "$output" == *"no such service: nobody"* ]]
+	run stave up --build --no-build
+	[[ "$output" == *"--build and --no-build are incompatible"* ]]
 	run stave up --abort-on-container-failure -t 0
 	[ "$status" = 3 ]
 	run stave up --abort-on-container-exit -t 0 --no-log-prefix

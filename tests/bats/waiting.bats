@@ -42,9 +42,10 @@ setup_test() {
 
 @test "events as text and as JSON, until a time" {
 	stave up -d
-	stave events --json --until 4s >events.json 2>err 3>&- &
+	until=$(date -u -d '+4 seconds' +%FT%T.%NZ)
+	stave events --json --until "$until" >events.json 2>err 3>&- &
 	json=$!
-	stave events --until 4s short >events.text 2>>err 3>&- &
+	stave events --until "$until" short >events.text 2>>err 3>&- &
 	text=$!
 	sleep 0.5
 	touch go/now
