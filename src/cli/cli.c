@@ -188,7 +188,6 @@ static int unknown_cmd(const char *name, struct err *err)
 		{ "alpha", "stave has no experimental commands" },
 		{ "bridge", "stave converts to no other platform's files" },
 		{ "publish", "stave publishes no Compose files as artifacts" },
-		{ "watch", "files are not watched; run 'up' after a change" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
 		if (strcmp(refused[i][0], name) == 0)

@@ -6,12 +6,16 @@
 #include "cli/planview.h"
 #include "cli/progress.h"
 #include "cli/provide.h"
+#include "cli/watching.h"
 
 #include "base/map.h"
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <termios.h>
+#include <unistd.h>
 
 struct up_args {
 	bool abort_on_exit, abort_on_failure, always_recreate_deps, attach_deps, build, detach,
@@ -77,13 +81,15 @@ static const struct option up_options[] = {
 	  "Wait until services are running or healthy; implies --detach", 0 },
 	{ 0, "wait-timeout", OPTION_DURATION, O(wait_timeout), "SECONDS", NULL, "Most time to wait",
 	  0 },
-	{ 'w', "watch", OPTION_FLAG, O(watch), NULL, NULL, "Not supported yet", OPTION_HIDDEN },
+	{ 'w', "watch", OPTION_FLAG, O(watch), NULL, NULL,
+	  "Watch files, and bring what changes to the services (develop.watch)", 0 },
 	{ 'y', "yes", OPTION_FLAG, O(yes), NULL, NULL,
 	  "Accepted for compatibility: stave asks nothing", OPTION_HIDDEN },
 	{ .name = NULL },
 };
 
-static int check(const struct cli *cli, const struct up_args *o, struct err *err)
+static int check(struct cli *cli, const struct up_args *o, const struct strv *services,
+		 struct err *err)
 {
 	bool foreground = o->abort_on_exit || o->abort_on_failure || o->exit_code_from;
 	if (foreground && (o->detach || o->wait))
@@ -98,8 +104,11 @@ static int check(const struct cli *cli, const struct up_args *o, struct err *err
 		return err_usage(err, "--always-recreate-deps and --no-recreate are incompatible");
 	if (o->build && o->no_build)
 		return err_usage(err, "--build and --no-build are incompatible");
+	if (o->watch && (o->detach || o->wait || o->no_start))
+		return err_usage(err, "--watch cannot be combined with --detach, --wait or "
+				      "--no-start");
 	if (o->watch)
-		return err_unsupported(err, "--watch is not supported yet");
+		return watching_check(cli, services, err);
 	return 0;
 }
 
@@ -217,7 +226,8 @@ static bool ended(struct attached *a)
 		if (exited && (*c)->finished >= a->since && !a->aborted)
 			a->aborted = aborts(a, *c);
 	}
-	return a->aborted || !any;
+	/* A container that a change of files replaces is none for a moment. */
+	return a->aborted || (!any && !a->args->watch);
 }
 
 /* --- the keyboard --- */
@@ -370,6 +380,31 @@ static int attach(struct cli *cli, const struct up_args *o, struct client *clien
 	return r < 0 ? r : a.interrupted ? 130 : a.exit_code;
 }
 
+/* --watch: a process of its own, which ends with us. */
+static pid_t start_watching(struct cli *cli, const struct strv *services, struct err *err)
+{
+	const struct watching_options options = { .prune = true };
+	pid_t parent = getpid(), pid = fork();
+	if (pid < 0)
+		return err_sys(err, errno, "fork");
+	if (pid)
+		return pid;
+	cleanup_err struct err why = ERR_INIT;
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
+		_exit(1);
+	if (watching_run(cli, services, &options, &why) < 0)
+		cli_print_err(cli, &why);
+	_exit(0);
+}
+
+static void stop_watching(pid_t pid)
+{
+	if (pid <= 0)
+		return;
+	(void)kill(pid, SIGTERM);
+	(void)waitpid(pid, NULL, 0);
+}
+
 /* What was left as it is runs, too, and is said so. */
 static void tell_running(struct cli *cli, const struct strv *services, struct progress *progress)
 {
@@ -399,7 +434,9 @@ static int up(struct cli *cli, const struct up_args *o, const struct strv *servi
 		.quiet_build = o->quiet_build,
 	};
 	nsec_t since = now_wall();
-	int r = provide_images(cli, services, o->no_deps, &provide, err);
+	int r = o->watch ? watching_protect(err) : 0;
+	if (r == 0)
+		r = provide_images(cli, services, o->no_deps, &provide, err);
 	if (r == 0)
 		r = interrupt_open(&interrupt_fd, err);
 	if (r == 0)
@@ -414,7 +451,12 @@ static int up(struct cli *cli, const struct up_args *o, const struct strv *servi
 	progress_done(progress);
 	if (r < 0 || o->detach || o->wait || o->no_start)
 		return r;
-	return attach(cli, o, client, services, goal, since, interrupt_fd, err);
+	pid_t watching = o->watch ? start_watching(cli, services, err) : 0;
+	if (watching < 0)
+		return watching;
+	r = attach(cli, o, client, services, goal, since, interrupt_fd, err);
+	stop_watching(watching);
+	return r;
 }
 
 static int up_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
@@ -436,7 +478,7 @@ static int up_run(struct cli *cli, void *options, const struct strv *args, struc
 		.wait_timeout = o->wait_timeout.ns,
 	};
 	strv_copy(&goal.services, args);
-	int r = check(cli, o, err);
+	int r = check(cli, o, args, err);
 	if (r == 0)
 		r = apply_scale(&o->scale, "--scale", &goal, err);
 	if (r < 0)

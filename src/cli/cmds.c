@@ -67,7 +67,8 @@
 	X(volume_rm)                                                                               \
 	X(volume_verify)                                                                           \
 	X(volumes)                                                                                 \
-	X(wait)
+	X(wait)                                                                                    \
+	X(watch)
 
 #define X(name) extern const struct cmd cmd_##name;
 CMDS(X)

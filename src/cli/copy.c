@@ -7,10 +7,12 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum kind { KIND_NONE, KIND_FILE, KIND_DIR };
 
@@ -54,6 +56,7 @@ struct pack {
 	const char *path,
 		*name; /* name: what the top entry is called; "." for the content of a directory */
 	bool follow;
+	const struct strv *files; /* NULL, or only these beneath path */
 	int fd;
 };
 
@@ -134,18 +137,94 @@ static int pack(const struct pack *p, struct answer *a)
 	return 0;
 }
 
+/* --- a list of files --- */
+
+/* Exactly `size` bytes, whatever the file has become since it was looked at. */
+static int write_file(struct archive *out, int fd, off_t size)
+{
+	char buf[1 << 16];
+	while (size > 0) {
+		size_t want = (off_t)sizeof(buf) < size ? sizeof(buf) : (size_t)size;
+		ssize_t n = fd >= 0 ? read(fd, buf, want) : 0;
+		if (n <= 0) {
+			memset(buf, 0, want);
+			n = (ssize_t)want;
+		}
+		if (archive_write_data(out, buf, (size_t)n) < 0)
+			return -1;
+		size -= n;
+	}
+	return 0;
+}
+
+static int pack_file(struct archive *out, struct archive_entry *entry, const char *name)
+{
+	char link[PATH_MAX];
+	struct stat st;
+	if (lstat(name, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode)))
+		return 0;
+	cleanup_fd int fd =
+		S_ISREG(st.st_mode) ? open(name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : FD_NONE;
+	ssize_t n = S_ISLNK(st.st_mode) ? readlink(name, link, sizeof(link) - 1) : 0;
+	if (n < 0 || (S_ISREG(st.st_mode) && (fd < 0 || fstat(fd, &st) < 0)))
+		return 0; /* gone, or not ours to read */
+	link[n] = '\0';
+	archive_entry_clear(entry);
+	archive_entry_copy_stat(entry, &st);
+	archive_entry_set_pathname(entry, name);
+	archive_entry_set_hardlink(entry, NULL);
+	if (S_ISLNK(st.st_mode))
+		archive_entry_copy_symlink(entry, link);
+	if (archive_write_header(out, entry) < ARCHIVE_WARN)
+		return -1;
+	return S_ISREG(st.st_mode) ? write_file(out, fd, st.st_size) : 0;
+}
+
+static int pack_files(const struct pack *p, struct answer *a)
+{
+	struct archive *out = archive_write_new();
+	struct archive_entry *entry = archive_entry_new();
+	if (chdir(p->path) < 0)
+		return fail(a, errno, p->path, strerror(errno));
+	archive_write_set_format_pax_restricted(out);
+	archive_write_set_bytes_in_last_block(out, 1);
+	if (archive_write_open_fd(out, p->fd) != ARCHIVE_OK)
+		return fail(a, EIO, p->path, "cannot be packed");
+	for (size_t i = 0; i < p->files->n; i++)
+		if (pack_file(out, entry, p->files->v[i]) < 0)
+			return fail(a, EIO, p->files->v[i],
+				    archive_error_string(out) ? archive_error_string(out)
+							      : "not packed");
+	return archive_write_close(out) == ARCHIVE_OK ? 0 : fail(a, EIO, p->path, "not packed");
+}
+
 struct unpack {
 	const char *dir;
+	const struct strv *gone; /* NULL, or what is removed first; then `dir` is made, too */
 	bool owners;
 	int fd;
 };
+
+/* The directory, made where it is missing, with what is gone removed from it. */
+static int prepare(const struct unpack *u, struct answer *a)
+{
+	cleanup_err struct err err = ERR_INIT;
+	int r = fs_mkdirs(AT_FDCWD, u->dir, 0755, &err);
+	if (r == 0 && chdir(u->dir) < 0)
+		return fail(a, errno, u->dir, strerror(errno));
+	for (size_t i = 0; r == 0 && i < u->gone->n; i++)
+		r = fs_remove_tree(AT_FDCWD, u->gone->v[i], &err);
+	return r < 0 ? fail(a, -r, "remove", err.msg ? err.msg : "cannot") : 0;
+}
 
 static int unpack(const struct unpack *u, struct answer *a)
 {
 	struct archive *in = archive_read_new(), *disk = archive_write_disk_new();
 	struct archive_entry *entry;
 	int r;
-	if (chdir(u->dir) < 0)
+	if (u->gone && (r = prepare(u, a)) < 0)
+		return r;
+	if (!u->gone && chdir(u->dir) < 0)
 		return fail(a, errno, u->dir, strerror(errno));
 	archive_read_support_format_tar(in);
 	archive_read_support_filter_all(in);
@@ -209,7 +288,7 @@ static int job_start(struct job *job, const int *close_fds, size_t close_count, 
 	umask(0);
 	if (enter(job->end, &a) == 0) {
 		if (job->pack)
-			(void)pack(job->pack, &a);
+			(void)(job->pack->files ? pack_files : pack)(job->pack, &a);
 		else if (job->unpack)
 			(void)unpack(job->unpack, &a);
 		else
@@ -276,18 +355,16 @@ static int choose(const struct copy_end *from, const struct copy_end *to, char *
 	return 0;
 }
 
-static int transfer(const struct copy_end *from, const struct copy_end *to, const char *dir,
-		    const char *name, unsigned flags, struct err *err)
+static int transfer(const struct copy_end *from, const struct copy_end *to, struct pack *p,
+		    struct unpack *u, struct err *err)
 {
 	int fds[2];
 	cleanup_err struct err other = ERR_INIT;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_sys(err, errno, "pipe");
-	struct pack p = {
-		.path = from->path, .name = name, .follow = flags & COPY_FOLLOW, .fd = fds[1]
-	};
-	struct unpack u = { .dir = dir, .owners = flags & COPY_OWNERS, .fd = fds[0] };
-	struct job packing = { .end = from, .pack = &p }, unpacking = { .end = to, .unpack = &u };
+	p->fd = fds[1];
+	u->fd = fds[0];
+	struct job packing = { .end = from, .pack = p }, unpacking = { .end = to, .unpack = u };
 	int r = job_start(&packing, &fds[0], 1, err);
 	if (r == 0) {
 		r = job_start(&unpacking, &fds[1], 1, err);
@@ -327,5 +404,18 @@ int copy_tree(const struct copy_end *from, const struct copy_end *to, unsigned f
 		return r < 0 ? r : job_end(&job, NULL, err);
 	}
 	int r = choose(from, to, &dir, &name, err);
-	return r < 0 ? r : transfer(from, to, dir, name, flags, err);
+	if (r < 0)
+		return r;
+	struct pack p = { .path = from->path, .name = name, .follow = flags & COPY_FOLLOW };
+	struct unpack u = { .dir = dir, .owners = flags & COPY_OWNERS };
+	return transfer(from, to, &p, &u, err);
+}
+
+int copy_sync(const char *base, const struct strv *files, const struct strv *gone,
+	      const struct copy_end *to, struct err *err)
+{
+	const struct copy_end here = { .root = FD_NONE, .userns = FD_NONE, .path = base };
+	struct pack p = { .path = base, .files = files };
+	struct unpack u = { .dir = to->path, .gone = gone };
+	return transfer(&here, to, &p, &u, err);
 }

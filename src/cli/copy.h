@@ -5,6 +5,7 @@
 #define STAVE_CLI_COPY_H
 
 #include "base/err.h"
+#include "base/str.h"
 
 #include <stdbool.h>
 
@@ -22,5 +23,11 @@ enum {
  * its content), else as the destination's name. */
 int copy_tree(const struct copy_end *from, const struct copy_end *to, unsigned flags,
 	      struct err *err);
+
+/* Files of the host by their names beneath `base` (a directory) to the same names beneath to->path,
+ * which is made when it is missing, as are directories on the way; and what is `gone` is removed
+ * there. Owners become the container's root. A file that vanished meanwhile is passed over. */
+int copy_sync(const char *base, const struct strv *files, const struct strv *gone,
+	      const struct copy_end *to, struct err *err);
 
 #endif

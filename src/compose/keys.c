@@ -325,7 +325,7 @@ static const struct key service_keys[] = {
 	{ "attach", &boolean, OUT_BOOL_KEEP },
 	{ "build", &build, OUT_OBJECT, .merge = MERGE_BUILD, .canon = CANON_BUILD,
 	  .preset = PRESET_BUILD },
-	{ "develop", &develop, OUT_OBJECT, .flags = KEY_INERT },
+	{ "develop", &develop, OUT_OBJECT },
 	{ "blkio_config", &blkio, OUT_OBJECT },
 	{ "cap_add", &string_set, OUT_STRINGS, .unique = UNIQUE_KEY },
 	{ "cap_drop", &string_set, OUT_STRINGS, .unique = UNIQUE_KEY },

@@ -76,7 +76,7 @@ assert {"URL": "", "TargetPort": 7000, "PublishedPort": 0, "Protocol": "tcp"} in
 restarting() { [ "$(stave ps -a --format '{{.State}}')" = restarting ]; }
 
 @test "verbs that are not there say what to do instead" {
-	for verb in alpha bridge publish watch; do
+	for verb in alpha bridge publish; do
 		run stave $verb
 		[ "$status" -ne 0 ]
 		[[ "$output" == *"'$verb' is not supported"* ]] || { echo "$output"; false; }
