@@ -208,7 +208,7 @@ static void leave_network(struct sandbox *s)
 		err_done(&ignored);
 	s->net_lock = fd_close(s->net_lock);
 	if (lock_network(s, true, &alone, &ignored) == 0 &&
-	    net_sweep(s->net, PROJECT, &keep, &ignored) == 0)
+	    net_sweep(s->net, PROJECT, &keep, NULL, &ignored) == 0)
 		(void)net_network_remove(s->net, NETWORK, &ignored);
 	err_done(&ignored);
 	net_free(s->net);

@@ -35,7 +35,7 @@ static void job_end(struct job *job)
 	undo_half_made(job);
 	publish_now(s);
 	cleanup_err struct err sweep = ERR_INIT;
-	if (supervisor_sweep(s, &sweep) < 0)
+	if (supervisor_sweep(s, NULL, &sweep) < 0)
 		event_warning(s, "%s", sweep.msg);
 	if (job->conn) {
 		int fd = FD_NONE;

@@ -39,9 +39,12 @@ static int network_remove(struct job *job, uint32_t index, struct err *err)
 {
 	const struct step *step = &job->plan.steps.v[index];
 	job->s->sweep_due = true; /* leases of containers that went without their slot, too */
-	int r = supervisor_sweep(job->s, err);
+	int r = supervisor_sweep(job->s, step->name, err);
 	if (r == 0)
 		r = net_network_remove(job->s->net, step->name, err);
+	cleanup_err struct err flush = ERR_INIT;
+	if (r < 0 && net_flush(job->s->net, &flush) < 0)
+		event_warning(job->s, "%s", flush.msg);
 	/* Another project is on it: it stays for that one, and goes with its `down`. */
 	if (r == -EBUSY && err->kind == ERR_CONFLICT) {
 		event_warning(job->s, "%s", err->msg);
@@ -465,7 +468,7 @@ static int project_remove(struct job *job, uint32_t index, struct err *err)
 	struct supervisor *s = job->s;
 	publish_now(s);
 	s->sweep_due = true;
-	int r = supervisor_sweep(s, err);
+	int r = supervisor_sweep(s, NULL, err);
 	if (r == 0)
 		r = state_slots_remove(&s->paths, s->name, err);
 	if (r == 0) {

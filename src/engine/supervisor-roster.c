@@ -62,7 +62,7 @@ void supervisor_forget_project(struct supervisor *s)
 	(void)malloc_trim(0); /* it was most of what was in use */
 }
 
-int supervisor_sweep(struct supervisor *s, struct err *err)
+int supervisor_sweep(struct supervisor *s, const char *leaving, struct err *err)
 {
 	cleanup_strv struct strv keep = { 0 };
 	if (!s->sweep_due)
@@ -73,7 +73,7 @@ int supervisor_sweep(struct supervisor *s, struct err *err)
 		strv_addf(&keep, "%s/%s", s->name, c->slot);
 		strv_addf(&keep, "%s/%s", s->name, c->service);
 	}
-	return net_sweep(s->net, s->name, &keep, err);
+	return net_sweep(s->net, s->name, &keep, leaving, err);
 }
 
 void supervisor_remember_end(struct supervisor *s, const struct container *c)

@@ -35,7 +35,7 @@ static void remove_over(void *data)
 	vec_each(life, &over) {
 		cleanup_err struct err err = ERR_INIT;
 		if (steps__destroy(*life, false, true, NULL, &err) < 0 ||
-		    supervisor_sweep(s, &err) < 0)
+		    supervisor_sweep(s, NULL, &err) < 0)
 			event_warning(s, "%s", err.msg);
 		supervisor_remember_end(s, (*life)->c);
 		control_container_ended(s, *life);
@@ -293,7 +293,7 @@ static int supervisor_open(struct supervisor *s, struct err *err)
 		remove_unfinished(s);
 		remove_over_later(s);
 		s->sweep_due = true;
-		if (supervisor_sweep(s, err) < 0) {
+		if (supervisor_sweep(s, NULL, err) < 0) {
 			debug("sweep: %s", err->msg);
 			err_done(err);
 		}

@@ -93,8 +93,8 @@ struct supervisor {
 struct project *supervisor_project(struct supervisor *s, struct err *err);
 void supervisor_forget_project(struct supervisor *s);
 /* Takes away interfaces, leases and port records of slots that are no more, all at once; nothing
- * when none has gone. */
-int supervisor_sweep(struct supervisor *s, struct err *err);
+ * when none has gone. leaving: as in net_sweep(). */
+int supervisor_sweep(struct supervisor *s, const char *leaving, struct err *err);
 /* Those that removed themselves: the last few. NULL: not remembered. */
 void supervisor_remember_end(struct supervisor *s, const struct container *c);
 const struct ended *supervisor_ended(const struct supervisor *s, const char *id);

@@ -103,7 +103,7 @@ void undo_half_made(struct job *job)
 	    (kind != GOAL_UP && kind != GOAL_RUN && kind != GOAL_SCALE))
 		return;
 	undo_containers(job);
-	if (supervisor_sweep(s, &err) < 0)
+	if (supervisor_sweep(s, NULL, &err) < 0)
 		told(s, "an address or an interface", &err);
 	undo_networks_and_volumes(job);
 	err_done(&err);

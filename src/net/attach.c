@@ -227,10 +227,23 @@ static char *swept_key(const char *file, const char *project, const struct strv 
 	return ptr_take(key);
 }
 
+/* They go with the bridge, or at the next flush. */
+static void sweep_later(struct net *net, const struct network *n, const struct strv *links,
+			struct strv *files)
+{
+	for (size_t i = 0; i < links->n; i++) {
+		struct net_detached *d = vec_add(&net->detached);
+		snprintf(d->host, sizeof(d->host), "%s", links->v[i]);
+		d->network = xstrdup(n->record.config.name);
+		d->file = ptr_take(files->v[i]);
+	}
+	files->n = 0;
+}
+
 /* All interfaces go in one transaction, then their leases: a lease outlives its interface, so a
  * sweep that was killed half-way finds the rest again. */
 static int sweep_network(struct net *net, const char *name, const char *project,
-			 const struct strv *keep, struct err *err)
+			 const struct strv *keep, bool later, struct err *err)
 {
 	const struct network *n = NULL;
 	cleanup_strv struct strv files = { 0 }, links = { 0 }, gone = { 0 };
@@ -247,7 +260,9 @@ static int sweep_network(struct net *net, const char *name, const char *project,
 		strv_add(&links, host);
 		strv_add(&gone, files.v[i]);
 	}
-	if (r == 0)
+	if (r == 0 && later)
+		sweep_later(net, n, &links, &gone);
+	else if (r == 0)
 		r = link__delete(net, &links, err);
 	for (size_t i = 0; r == 0 && i < gone.n; i++)
 		r = lease__release(dir, gone.v[i], err);
@@ -273,14 +288,15 @@ static int sweep_unrecorded(struct net *net, struct err *err)
 	return r;
 }
 
-int net_sweep(struct net *net, const char *project, const struct strv *keep, struct err *err)
+int net_sweep(struct net *net, const char *project, const struct strv *keep, const char *leaving,
+	      struct err *err)
 {
 	cleanup_strv struct strv names = { 0 };
 	int r = net_flush(net, err);
 	if (r == 0)
 		r = net_network_list(net, &names, err);
 	for (size_t i = 0; r == 0 && i < names.n; i++)
-		r = sweep_network(net, names.v[i], project, keep, err);
+		r = sweep_network(net, names.v[i], project, keep, str_eq(names.v[i], leaving), err);
 	if (r == 0)
 		r = sweep_unrecorded(net, err);
 	if (r == 0)

@@ -164,8 +164,10 @@ struct net_listeners {
 int net_listeners(struct net *net, int netns, struct net_listeners *ret, struct err *err);
 
 /* Removes interfaces, rules, port records and leases whose key begins with "<project>/" and is not
- * in `keep` (a sweep after crashes). */
-int net_sweep(struct net *net, const char *project, const struct strv *keep, struct err *err);
+ * in `keep` (a sweep after crashes). `leaving` (may be NULL) is a network that net_network_remove()
+ * is called for next: its interfaces and leases are left to that, or to net_flush() if it fails. */
+int net_sweep(struct net *net, const char *project, const struct strv *keep, const char *leaving,
+	      struct err *err);
 
 /* --- names: net/dns.h --- */
 

@@ -381,23 +381,47 @@ static int remove_all(struct cgroup *cg)
 	return r;
 }
 
-/* stave/<project> and stave, when this was the last in them. */
+/* stave/<project> and stave, when this was the last in them. Every container is in every hierarchy,
+ * but for the optional ones: what holds one of them holds the others. */
 static void remove_parents(const struct cgroup *cg)
 {
+	bool held = false;
+
 	if (!str_empty(cg->spec->cgroup_parent))
 		return;
 	for (size_t i = 0; i < cg->dirs.n; i++) {
+		bool optional =
+			!cg->host->v2 && cg->host->hierarchies.v[cg->dir_indexes.v[i]].optional;
+		if (held && !optional)
+			continue;
 		cleanup_free char *project = path_dir(cg->dirs.v[i]);
 		cleanup_free char *ours = path_dir(project);
 		if (rmdir(project) == 0 || errno == ENOENT)
 			(void)rmdir(ours); /* other projects keep it */
+		else if (!optional)
+			held = true;
 	}
+}
+
+/* Mostly nothing is in it any more, and below it. */
+static bool remove_empty(const struct cgroup *cg)
+{
+	bool gone = true;
+
+	for (size_t i = 0; i < cg->dirs.n; i++)
+		gone &= rmdir(cg->dirs.v[i]) == 0 || errno == ENOENT;
+	return gone;
 }
 
 int runtime__cgroup_remove(struct cgroup *cg, struct err *err)
 {
 	struct runtime_pids pids = { 0 };
 	int r;
+
+	if (remove_empty(cg)) {
+		remove_parents(cg);
+		return 0;
+	}
 
 	for (size_t i = 0; i < cg->dirs.n; i++)
 		runtime__cgroup_pids(cg->dirs.v[i], &pids);

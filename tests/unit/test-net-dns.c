@@ -349,7 +349,7 @@ static void names_of_other_projects_are_found(void **state)
 	check_ask(ns, "api", DNS_A, "10.0.0.9");
 	dns_free(other); /* dies: its names stay until they are swept */
 	check_ask(ns, "api", DNS_A, "10.0.0.9");
-	must(net_sweep(world.net, "q", NULL, err));
+	must(net_sweep(world.net, "q", NULL, NULL, err));
 	for (int i = 0; i < 5; i++)
 		loop_once(loop, 10 * NSEC_PER_MSEC);
 	check_ask(ns, "api", DNS_A, "NXDOMAIN");

@@ -353,7 +353,7 @@ static void foreign_chains_that_drop_let_us_pass(void **state)
 	int so = serve(out, SOCK_STREAM, "198.51.100.2", 80);
 	assert_true(reaches(c, "198.51.100.2", 80, so, NULL));
 	must(net_ports_remove(w->net, "p/web", err));
-	must(net_sweep(w->net, "p", NULL, err));
+	must(net_sweep(w->net, "p", NULL, NULL, err));
 	must(net_network_remove(w->net, "a", err));
 	struct nft_places places = { 0 };
 	must(nft__chains(w->net, &places, err));
@@ -434,7 +434,7 @@ static void a_sweep_takes_what_is_not_kept(void **state)
 	publish(w, "p/db", "", IPPROTO_TCP, 8081, 80, &a, 1);
 	cleanup_strv struct strv keep = { 0 };
 	strv_add(&keep, "p/db-1");
-	must(net_sweep(w->net, "p", &keep, err));
+	must(net_sweep(w->net, "p", &keep, NULL, err));
 	must_fail(net_lease(w->net, "a", "p/web-1", &a, err), ERR_NOT_FOUND, "no address");
 	must(net_lease(w->net, "a", "p/db-1", &a, err));
 	must(net_lease(w->net, "a", "other/web-1", &a, err));
