@@ -169,6 +169,17 @@ bool str_utf8(const char *s, size_t len, bool printable)
 	return true;
 }
 
+char *str_tame(char *s, bool lines)
+{
+	for (unsigned char *p = (unsigned char *)s; *p; p++) {
+		if ((*p < 0x20 && !(lines && (*p == '\n' || *p == '\t'))) || *p == 0x7f)
+			*p = ' ';
+		else if (*p == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0) /* C1 */
+			p[0] = p[1] = ' ';
+	}
+	return s;
+}
+
 /* Insertions, deletions, replacements and swaps of neighbours each count one, as each is one slip
  * of the fingers. Three rows are enough. Names are short; longer ones are "far away" by definition.
  */

@@ -83,6 +83,9 @@ static inline bool str_empty(const char *s)
 /* True when s is valid UTF-8 without NUL; and without C0/C1 control characters and DEL when
  * `printable`. */
 bool str_utf8(const char *s, size_t len, bool printable);
+/* Puts blanks in place of C0/C1 control characters and DEL, so that a text of others says nothing
+ * to a terminal; newlines and tabs stay with `lines`. Returns s. */
+char *str_tame(char *s, bool lines);
 /* Edit distance of the two, at most `limit` + 1 (for "did you mean"). */
 size_t str_distance(const char *a, const char *b, size_t limit);
 

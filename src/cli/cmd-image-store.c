@@ -1,4 +1,4 @@
-/* image ls, inspect, history, rm, verify: what is in the store. */
+/* image inspect, history, rm, verify: what is in the store. */
 #include "cli/cli.h"
 #include "cli/image-use.h"
 #include "cli/listing.h"
@@ -6,84 +6,6 @@
 #include "base/parse.h"
 
 #include <stdio.h>
-
-/* --- ls --- */
-
-struct ls_args {
-	bool quiet, no_trunc, all;
-	const char *format;
-};
-
-#define LS(field) offsetof(struct ls_args, field)
-static const struct option ls_options[] = {
-	{ 'a', "all", OPTION_FLAG, LS(all), NULL, NULL, "Accepted for compatibility",
-	  OPTION_HIDDEN },
-	{ 0, "format", OPTION_TEXT, LS(format), "FORMAT", "table",
-	  "table, json, 'table TEMPLATE' or TEMPLATE", 0 },
-	{ 0, "no-trunc", OPTION_FLAG, LS(no_trunc), NULL, NULL, "Whole image ids", 0 },
-	{ 'q', "quiet", OPTION_FLAG, LS(quiet), NULL, NULL, "Only image ids", 0 },
-	{ .name = NULL },
-};
-
-static const struct listing_column columns[] = {
-	{ "REPOSITORY", "Repository" }, { "TAG", "Tag" },   { "IMAGE ID", "ID" },
-	{ "CREATED", "CreatedSince" },	{ "SIZE", "Size" }, { NULL, NULL },
-};
-
-static json_t *row(const struct image_info *info, bool whole_id)
-{
-	char age[AGE_TEXT], created[RFC3339_TEXT];
-	const char *hex = str_after(info->id, "sha256:");
-	cleanup_free char *id = whole_id ? xstrdup(info->id) : xstrndup(hex ? hex : info->id, 12);
-	cleanup_free char *size = format_size(info->size);
-	cleanup_free char *since = xasprintf("%s ago", format_age(now_wall() - info->created, age));
-	const char *colon = info->name ? strrchr(info->name, ':') : NULL;
-	if (colon && strchr(colon, '/'))
-		colon = NULL;
-	cleanup_free char *repository =
-		info->name ? xstrndup(info->name,
-				      colon ? (size_t)(colon - info->name) : strlen(info->name))
-			   : xstrdup("<none>");
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "Repository", repository, "Tag",
-			 colon ? colon + 1 : "<none>", "ID", id, "CreatedAt",
-			 format_rfc3339(info->created, created), "CreatedSince", since, "Size",
-			 size, "Digest", info->manifest ? info->manifest : "<none>");
-}
-
-static int ls_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
-{
-	const struct ls_args *o = options;
-	cleanup(image_store_free_cleanup) struct image_store *store = NULL;
-	cleanup(image_list_done) struct image_list list = { 0 };
-	cleanup_json json_t *rows = json_array();
-	int r = cli_image_store(cli, &store, err);
-	if (r == 0)
-		r = image_list(store, &list, err);
-	if (r < 0)
-		return r;
-	vec_each(info, &list.items) {
-		json_t *j = row(info, o->no_trunc);
-		const char *name = args->n ? args->v[0] : NULL;
-		bool wanted = !name || str_eq(info->name, name) ||
-			      str_eq(json_str(j, "Repository", NULL), name);
-		if (wanted && o->quiet)
-			printf("%s\n", json_str(j, "ID", ""));
-		wanted ? json_array_append_new(rows, j) : json_decref(j);
-	}
-	return o->quiet ? 0
-			: listing_print(&(struct listing){ .columns = columns, .rows = rows },
-					o->format, err);
-}
-
-const struct cmd cmd_image_ls = {
-	.name = "image ls",
-	.summary = "List images",
-	.args = "[REPOSITORY[:TAG]]",
-	.options = ls_options,
-	.options_size = sizeof(struct ls_args),
-	.max_args = 1,
-	.run = ls_run,
-};
 
 /* --- inspect, history --- */
 

@@ -71,7 +71,7 @@ const struct cmd cmd_image_load = {
 
 struct import_args {
 	struct strv changes;
-	const char *message;
+	const char *message, *platform;
 };
 
 static const struct option import_options[] = {
@@ -79,6 +79,8 @@ static const struct option import_options[] = {
 	  "A Dockerfile instruction to apply (CMD, ENV, EXPOSE, USER, VOLUME and so on)", 0 },
 	{ 'm', "message", OPTION_TEXT, offsetof(struct import_args, message), "TEXT", NULL,
 	  "Comment in the image's history", 0 },
+	{ 0, "platform", OPTION_TEXT, offsetof(struct import_args, platform), "OS/ARCH", NULL,
+	  "What the image is for; default: this machine", 0 },
 	{ .name = NULL },
 };
 
@@ -88,13 +90,14 @@ static int import_run(struct cli *cli, void *options, const struct strv *args, s
 	cleanup(image_store_free_cleanup) struct image_store *store = NULL;
 	cleanup_free char *id = NULL;
 	cleanup_fd int fd = FD_NONE;
-	struct image_progress progress = { 0 };
+	struct image_import how = { .changes = &o->changes,
+				    .message = o->message,
+				    .platform = o->platform };
 	int r = open_input(args->v[0], &fd, err);
 	if (r == 0)
 		r = cli_image_store(cli, &store, err);
 	if (r == 0)
-		r = image_import(store, fd, args->n > 1 ? args->v[1] : NULL, &o->changes,
-				 o->message, &progress, &id, err);
+		r = image_import(store, fd, args->n > 1 ? args->v[1] : NULL, &how, &id, err);
 	if (r == 0)
 		printf("%s\n", id);
 	return r;

@@ -69,12 +69,44 @@ static int read_secret(const struct login_args *o, char **ret, struct err *err)
 	return 0;
 }
 
+static int login(const char *registry, const char *user, const char *secret, struct err *err)
+{
+	int r = image_login(registry, user, secret, err);
+	if (r == 0)
+		puts("Login Succeeded");
+	return r;
+}
+
+static int login_again(const char *registry, struct err *err)
+{
+	cleanup_free char *user = NULL, *secret = NULL;
+	int r = image_login_stored(registry, &user, &secret, err);
+	if (r < 0)
+		return err_usage(err, "a user name is wanted: --username");
+	fprintf(stderr, "Authenticating with existing credentials...\n");
+	return login(registry, user, secret, err);
+}
+
 static int login_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
 {
 	const struct login_args *o = options;
 	const char *registry = args->n ? args->v[0] : DEFAULT_REGISTRY;
 	cleanup_free char *user = NULL, *secret = NULL;
 	(void)cli;
+	if (o->password && o->password_stdin)
+		return err_usage(err, "--password and --password-stdin are mutually exclusive");
+	if (o->password)
+		fputs("WARNING! Using --password via the CLI is insecure. Use "
+		      "--password-stdin.\n",
+		      stderr);
+	/* Who is logged in already need not say who they are again. */
+	if (!o->user && !o->password && !o->password_stdin) {
+		int again = login_again(registry, err);
+		if (again == 0 || !isatty(STDIN_FILENO))
+			return again;
+		fprintf(stderr, "%s\n", err->msg);
+		err_done(err);
+	}
 	if (o->user)
 		user = xstrdup(o->user);
 	else if (isatty(STDIN_FILENO) && !o->password_stdin)
@@ -82,11 +114,7 @@ static int login_run(struct cli *cli, void *options, const struct strv *args, st
 	if (str_empty(user))
 		return err_usage(err, "a user name is wanted: --username");
 	int r = read_secret(o, &secret, err);
-	if (r == 0)
-		r = image_login(registry, user, secret, err);
-	if (r == 0)
-		puts("Login Succeeded");
-	return r;
+	return r < 0 ? r : login(registry, user, secret, err);
 }
 
 const struct cmd cmd_login = {
@@ -107,7 +135,8 @@ static int logout_run(struct cli *cli, void *options, const struct strv *args, s
 	(void)options;
 	int r = image_logout(registry, &was, err);
 	if (r == 0)
-		printf(was ? "Removed the login for %s\n" : "Not logged in to %s\n", registry);
+		printf(was ? "Removing login credentials for %s\n" : "Not logged in to %s\n",
+		       registry);
 	return r;
 }
 

@@ -57,8 +57,9 @@ static void render_table(const struct listing *l, struct str *out)
 	for (size_t i = 1; i < count; i++)
 		for (const struct listing_column *c = l->columns; c->title; c++)
 			strv_take(&lines[i].cells,
-				  member_text(
-					  json_object_get(json_array_get(l->rows, i - 1), c->key)));
+				  str_tame(member_text(json_object_get(
+						   json_array_get(l->rows, i - 1), c->key)),
+					   false));
 	print_lines(lines, count, l, out);
 	for (size_t i = 0; i < count; i++)
 		strv_done(&lines[i].cells);

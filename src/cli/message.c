@@ -20,8 +20,10 @@ void cli_warn(struct cli *cli, const char *format, ...)
 
 void cli_print_err(struct cli *cli, const struct err *err)
 {
+	/* It may quote a registry, a file's name, an image's label. */
+	cleanup_free char *text = xstrdup(err->msg ? err->msg : err_kind_name(err->kind));
 	fprintf(stderr, "%s%s:%s %s\n", paint(cli, "\033[1;31m"), "error", paint(cli, "\033[0m"),
-		err->msg ? err->msg : err_kind_name(err->kind));
+		str_tame(text, true));
 }
 
 /* The caret stands under the column; tabs of the line are kept so that it lines up. Columns count

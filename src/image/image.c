@@ -222,6 +222,7 @@ void image_list_done(struct image_list *list)
 		free(item->name);
 		free(item->id);
 		free(item->manifest);
+		json_decref(item->labels);
 	}
 	vec_done(&list->items);
 }
@@ -257,6 +258,7 @@ int image_list(struct image_store *store, struct image_list *ret, struct err *er
 				 .manifest = xstrdup(item->manifest),
 				 .created = image.config.created,
 				 .size = image.size,
+				 .labels = json_incref(image.config.labels),
 			 });
 	}
 	if (list.items.n)

@@ -94,6 +94,7 @@ struct image_info {
 	char *id, *manifest;
 	nsec_t created;
 	uint64_t size;
+	json_t *labels; /* object of strings, or NULL */
 };
 struct image_list {
 	VEC(struct image_info) items;
@@ -119,9 +120,13 @@ int image_load_layout(struct image_store *store, int fd, const char *which, cons
 		      char **ret_id, struct err *err);
 /* A root file system tar (any compression) becomes a one-layer image. `changes`: Dockerfile lines
  * (CMD ENTRYPOINT ENV EXPOSE LABEL ONBUILD STOPSIGNAL USER VOLUME WORKDIR HEALTHCHECK SHELL). */
-int image_import(struct image_store *store, int fd, const char *name, const struct strv *changes,
-		 const char *message, const struct image_progress *progress, char **ret_id,
-		 struct err *err);
+struct image_import {
+	const struct strv *changes;
+	const char *message, *platform; /* NULL: none; this machine */
+	struct image_progress progress;
+};
+int image_import(struct image_store *store, int fd, const char *name,
+		 const struct image_import *options, char **ret_id, struct err *err);
 /* A `docker load`able archive that is an OCI layout too. */
 int image_save(struct image_store *store, const struct strv *names, int fd, struct err *err);
 /* The same as an OCI layout directory, which is made. */
@@ -183,6 +188,8 @@ int image_push(struct image_store *store, const char *name, const struct image_p
  * config names, else in the config itself. login asks the registry first; ERR_PERMISSION when it
  * says no. */
 int image_login(const char *registry, const char *user, const char *secret, struct err *err);
+/* User and password of a login that is there. ERR_NOT_FOUND. Owned. */
+int image_login_stored(const char *registry, char **ret_user, char **ret_secret, struct err *err);
 int image_logout(const char *registry, bool *ret_was, struct err *err);
 /* Digest that the registry has for a tag now (HEAD), without pulling. Owned. */
 int image_remote_digest(const char *name, const char *platform, char **ret_digest, struct err *err);

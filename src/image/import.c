@@ -60,15 +60,32 @@ static const char *layer_type(const unsigned char magic[6])
 	return "application/vnd.oci.image.layer.v1.tar";
 }
 
-static json_t *make_config(const struct strv *changes, const char *message, const char *diff_id,
-			   struct err *err)
+static int put_platform(json_t *doc, const char *text, struct err *err)
 {
+	cleanup_free char *whole = NULL;
+	cleanup_strv struct strv parts = { 0 };
+	int r = image_platform(text ? text : "local", &whole, err);
+
+	if (r < 0)
+		return r;
+	parts = strv_split(whole, '/');
+	json_put_str(doc, "architecture", parts.n > 1 ? parts.v[1] : image__machine());
+	json_put_str(doc, "os", parts.v[0]);
+	if (parts.n > 2)
+		json_put_str(doc, "variant", parts.v[2]);
+	return 0;
+}
+
+static json_t *make_config(const struct image_import *options, const char *diff_id, struct err *err)
+{
+	const struct strv *changes = options->changes;
+	const char *message = options->message;
 	cleanup_json json_t *doc = json_object();
 	char buf[RFC3339_TEXT];
 	const char *now = format_rfc3339(now_wall(), buf);
 
-	json_put_str(doc, "architecture", image__machine());
-	json_put_str(doc, "os", "linux");
+	if (put_platform(doc, options->platform, err) < 0)
+		return NULL;
 	json_put_str(doc, "created", now);
 	json_put(doc, "config", json_object());
 	for (size_t i = 0; changes && i < changes->n; i++)
@@ -85,11 +102,11 @@ static json_t *make_config(const struct strv *changes, const char *message, cons
 
 static int finish(struct image_store *store, struct import *in, struct layer_writer *layer,
 		  const struct unpack_result *result, const struct image_ref *ref,
-		  const struct strv *changes, const char *message, char **ret_id, struct err *err)
+		  const struct image_import *options, char **ret_id, struct err *err)
 {
 	struct manifest_layer blob = { .media_type = (char *)layer_type(in->magic),
 				       .size = in->blob.size };
-	cleanup_json json_t *config = make_config(changes, message, result->diff_id, err);
+	cleanup_json json_t *config = make_config(options, result->diff_id, err);
 	char id[DIGEST_TEXT], manifest[DIGEST_TEXT];
 	int r;
 
@@ -110,15 +127,14 @@ static int finish(struct image_store *store, struct import *in, struct layer_wri
 	return r;
 }
 
-int image_import(struct image_store *store, int fd, const char *name, const struct strv *changes,
-		 const char *message, const struct image_progress *progress, char **ret_id,
-		 struct err *err)
+int image_import(struct image_store *store, int fd, const char *name,
+		 const struct image_import *options, char **ret_id, struct err *err)
 {
 	cleanup_image_ref struct image_ref ref = { 0 };
 	cleanup_layer struct layer_writer layer = LAYER_WRITER_NONE;
 	cleanup_fd int lock = FD_NONE;
 	cleanup_json json_t *trial = NULL;
-	struct import in = { .fd = fd, .blob = BLOB_WRITER_NONE, .progress = progress };
+	struct import in = { .fd = fd, .blob = BLOB_WRITER_NONE, .progress = &options->progress };
 	struct unpack_source source = { read_import, &in };
 	struct unpack_result result;
 	struct stat st;
@@ -127,7 +143,7 @@ int image_import(struct image_store *store, int fd, const char *name, const stru
 	if (r < 0)
 		return r;
 	/* A wrong change is found before the work, not after it. */
-	trial = make_config(changes, message, "", err);
+	trial = make_config(options, "", err);
 	if (!trial)
 		return -err->no;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
@@ -140,8 +156,7 @@ int image_import(struct image_store *store, int fd, const char *name, const stru
 	if (r == 0)
 		r = image__unpack(store, layer.root, &source, NULL, &result, err);
 	if (r == 0)
-		r = finish(store, &in, &layer, &result, name ? &ref : NULL, changes, message,
-			   ret_id, err);
+		r = finish(store, &in, &layer, &result, name ? &ref : NULL, options, ret_id, err);
 	else
 		err_wrap(err, "import");
 	image__blob_done(&in.blob);

@@ -74,6 +74,20 @@ int image_login(const char *registry, const char *user, const char *secret, stru
 	return save_config(config, err);
 }
 
+int image_login_stored(const char *registry, char **ret_user, char **ret_secret, struct err *err)
+{
+	cleanup_free char *user = NULL, *secret = NULL;
+	int r = image__credentials(registry, &user, &secret, err);
+
+	if (r < 0)
+		return r;
+	if (str_empty(user) || str_empty(secret) || str_eq(user, IMAGE_IDENTITY_TOKEN))
+		return err_not_found(err, "there is no login for '%s'", registry);
+	*ret_user = ptr_take(user);
+	*ret_secret = ptr_take(secret);
+	return 0;
+}
+
 int image_logout(const char *registry, bool *ret_was, struct err *err)
 {
 	const char *key = image__auth_key(registry), *helper;

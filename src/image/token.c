@@ -77,6 +77,27 @@ static void make_request(struct http *h, const struct challenge *challenge, stru
 	q->path = str_text(url);
 }
 
+/* A secret must not go over a plain connection, except where the administrator or the address
+ * says that it may: to this machine, or to a host that is insecure by name. */
+static bool may_be_plain(const struct http *h, const char *realm)
+{
+	const char *at = str_after(realm, "http://");
+	cleanup_registry_settings struct registry_settings settings = { 0 };
+	struct err ignored = ERR_INIT; /* the registry's own settings were read well */
+	cleanup_free char *host = NULL;
+
+	if (!at || !h->insecure)
+		return false;
+	host = xstrndup(at, strcspn(at, "/?#"));
+	if (strchr(host, '@'))
+		return false;
+	if (str_eq(host, h->host) || (h->direct && image__registry_loopback(host)))
+		return true;
+	if (image__registry_settings(host, &settings, &ignored) < 0)
+		err_done(&ignored);
+	return settings.insecure;
+}
+
 static int fetch_token(struct http *h, const struct challenge *challenge, struct err *err)
 {
 	cleanup_str struct str url = STR_INIT_MAX(TOKEN_MAX), form = STR_INIT_MAX(TOKEN_MAX);
@@ -87,10 +108,7 @@ static int fetch_token(struct http *h, const struct challenge *challenge, struct
 	CURLcode c;
 	int r;
 
-	/* A secret must not go over a plain connection, except where the administrator or the
-	 * address says that it may. */
-	if (!str_starts(challenge->realm, "https://") &&
-	    !(h->insecure && str_starts(challenge->realm, "http://")))
+	if (!str_starts(challenge->realm, "https://") && !may_be_plain(h, challenge->realm))
 		return err_input(err,
 				 "registry '%s' wants a token from '%.128s', which is not "
 				 "https",

@@ -230,3 +230,28 @@ power_cut() {
 	[ -e "$blob" ]
 	[ ! -e "$OTHER/blobs/unsynced" ]
 }
+
+@test "ls: filters and digests; import for another platform; a comment is fit for a terminal" {
+	echo x >x
+	tar -cf x.tar x
+	id=$(stave image import --platform linux/arm64 -m $'red \033[31m alarm' -c 'LABEL kind=odd' x.tar made/odd:1)
+	stave image import -c 'LABEL kind=even' x.tar made/even:2 >/dev/null
+	[ "$(stave image inspect -f '{{.Os}}/{{.Architecture}}' made/odd:1)" = linux/arm64 ]
+	[ "$(stave image ls -q --no-trunc -f label=kind=odd)" = "$id" ]
+	[ "$(stave image ls -f 'reference=made/*' --format '{{.Repository}}' | sort | tr '\n' ' ')" = "made/even made/odd " ]
+	[ "$(stave image ls -f 'reference=*/*:2' --format '{{.Repository}}')" = made/even ]
+	[ "$(stave image ls -f label=kind -f since=made/odd:1 --format '{{.Repository}}')" = made/even ]
+	[ "$(stave image ls -f label=kind -f before=made/even:2 --format '{{.Repository}}')" = made/odd ]
+	[ -z "$(stave image ls -q -f until=24h)" ]
+	stave image ls --digests | grep -Eq '^made/odd +1 +sha256:[0-9a-f]{64} '
+	[ -z "$(stave image ls -q -f dangling=true)" ]
+	stave image import x.tar made/odd:1 >/dev/null
+	[ "$(stave image ls -q --no-trunc -f dangling=true)" = "$id" ]
+	run stave image ls -f colour=red
+	[ "$status" -ne 0 ]
+	[[ $output == *"invalid filter 'colour=red'"* ]]
+	stave image history "$id" | grep -q 'red  \[31m alarm'
+	run stave image import --platform vax x.tar made/vax:1
+	[ "$status" -ne 0 ]
+	stave image rm made/odd:1 made/even:2 "$id" >/dev/null
+}

@@ -8,7 +8,7 @@ static char *import_file(struct fixture *f, const char *name, const char *conten
 	struct err err = ERR_INIT;
 	char *id = NULL;
 
-	if (image_import(f->store, fd, name, NULL, NULL, NULL, &id, &err) < 0)
+	if (image_import(f->store, fd, name, &(struct image_import){ 0 }, &id, &err) < 0)
 		fail_msg("%s", err.msg);
 	close(fd);
 	return id;

@@ -13,7 +13,8 @@ static char *import_rootfs(struct fixture *f, const char *name, const struct str
 	struct err err = ERR_INIT;
 	char *id = NULL;
 
-	if (image_import(f->store, fd, name, changes, NULL, NULL, &id, &err) < 0)
+	if (image_import(f->store, fd, name, &(struct image_import){ .changes = changes }, &id,
+			 &err) < 0)
 		fail_msg("%s", err.msg);
 	close(fd);
 	return id;
@@ -98,7 +99,8 @@ static void test_bad_changes(void **state)
 		int fd = tar_make(rootfs, ARRAY_SIZE(rootfs), ARCHIVE_FILTER_NONE);
 
 		strv_add(&changes, lines[i]);
-		if (image_import(f->store, fd, "bad", &changes, NULL, NULL, NULL, &err) == 0)
+		if (image_import(f->store, fd, "bad", &(struct image_import){ .changes = &changes },
+				 NULL, &err) == 0)
 			fail_msg("'%s' was taken", lines[i]);
 		err_done(&err);
 		assert_int_equal(image_find(f->store, "bad", &image, &err), -ENOENT);

@@ -152,6 +152,9 @@ static void utf8_is_checked(void **state)
 		      "printable");
 	}
 	assert_false(str_utf8("a\0b", 3, false));
+	char wild[] = "a\x1b[31m\n\t\x7f\xc2\x9b\xc3\xa9", tame[] = "a [31m\n\t   \xc3\xa9";
+	assert_string_equal(str_tame(wild, true), tame);
+	assert_string_equal(str_tame(wild, false), "a [31m     \xc3\xa9");
 }
 
 static void distances_for_did_you_mean(void **state)
