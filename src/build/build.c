@@ -19,8 +19,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#define CACHE_DEFAULT ((uint64_t)20 << 30)
-
 enum child_state { CHILD_WAITING, CHILD_RUNNING, CHILD_BLOCKED, CHILD_DONE };
 
 struct child {
@@ -478,15 +476,6 @@ static void run_all(const struct work_list *list, struct loop *loop, const bool 
 	}
 }
 
-static void collect(const struct build_options *o)
-{
-	cleanup_err struct err ignored = ERR_INIT; /* the next build collects */
-	uint64_t freed;
-
-	(void)cache_collect(o->root, o->cache_bytes ? o->cache_bytes : CACHE_DEFAULT, &freed,
-			    &ignored);
-}
-
 static void interrupted(struct watch *w, int fd, uint32_t events, void *data)
 {
 	struct signalfd_siginfo info;
@@ -668,8 +657,8 @@ int build_run(struct build_job *jobs, size_t count, struct err *err)
 	free(list.inputs);
 	free(list.shared);
 	lock = fd_close(lock);
-	if (made)
-		collect(first);
+	if (made && count)
+		jobs[0].cache_grew = true;
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = -jobs[i].err.no;
 	return r;

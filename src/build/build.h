@@ -117,8 +117,7 @@ struct build_options {
 	bool check;		    /* only look for mistakes */
 	enum build_outline outline; /* with check: what `describe` is to be told */
 	bool has_epoch;
-	int64_t epoch;	      /* SOURCE_DATE_EPOCH: seconds */
-	uint64_t cache_bytes; /* the cache is kept below this; 0: the default */
+	int64_t epoch; /* SOURCE_DATE_EPOCH: seconds */
 	void (*event)(void *data, const struct build_event *event);
 	/* Mistakes in the Dockerfile and warnings about it, once, before the first step. */
 	void (*diagnose)(void *data, const struct diagnostics *diagnostics, const struct str *text);
@@ -132,6 +131,7 @@ struct build_job {
 	const struct build_options *options; /* borrowed */
 	char *id;     /* of the image, or of the one that runs here; NULL with check or outputs */
 	char *digest; /* of what its names stand for: a manifest, or an index of several */
+	bool cache_grew; /* of the first job: it is time to look at the cache's size (cache.h) */
 	/* Why it failed; empty for success. ERR_INPUT with EBADMSG: the diagnostics have said what
 	 * is wrong. ERR_CANCELLED: given up, or another one failed. */
 	struct err err;

@@ -288,14 +288,16 @@ static void list_entries(const struct depot *depot, const struct strv *names,
 			continue; /* being written, or gone meanwhile */
 		if (read_entry(depot->cache, names->v[i], &e, &damaged) < 0)
 			err_done(&damaged); /* listed with what is known, to be removed */
-		vec_push(&list->items, (struct cache_item){
-					       .name = xstrdup(names->v[i]),
-					       .step = xstrdup(e.step ? e.step : "?"),
-					       .bytes = e.bytes,
-					       .last_use = time_of(&st.st_mtim),
-					       .created = e.created,
-					       .shared = e.layer.chain[0],
-				       });
+		struct cache_item item = {
+			.name = xstrdup(names->v[i]),
+			.step = xstrdup(e.step ? e.step : "?"),
+			.bytes = e.bytes,
+			.last_use = time_of(&st.st_mtim),
+			.created = e.created,
+		};
+
+		memcpy(item.chain, e.layer.chain, sizeof(item.chain));
+		vec_push(&list->items, item);
 	}
 }
 
@@ -463,7 +465,13 @@ static int remove_orphans(const struct depot *depot, struct err *err)
 	return r;
 }
 
-int cache_collect(const char *root, uint64_t keep_bytes, uint64_t *ret_freed, struct err *err)
+static bool is_held(const struct cache_item *item, const struct strv *held)
+{
+	return item->chain[0] && held && strv_has(held, item->chain);
+}
+
+int cache_collect(const char *root, uint64_t keep_bytes, const struct strv *held,
+		  uint64_t *ret_freed, bool *ret_layers, struct err *err)
 {
 	cleanup_depot struct depot depot = DEPOT_NONE;
 	cleanup_cache_list struct cache_list list = { 0 };
@@ -472,6 +480,7 @@ int cache_collect(const char *root, uint64_t keep_bytes, uint64_t *ret_freed, st
 	int r = open_there(root, &depot, err);
 
 	*ret_freed = 0;
+	*ret_layers = false;
 	if (r == -ENOENT && !err->no)
 		return 0;
 	if (r == 0)
@@ -483,12 +492,15 @@ int cache_collect(const char *root, uint64_t keep_bytes, uint64_t *ret_freed, st
 	if (r == 0)
 		r = list_all(&depot, &list, err);
 	vec_each(item, &list.items)
-		total += item->bytes;
+		total += is_held(item, held) ? 0 : item->bytes;
 	vec_each(item, &list.items) {
 		if (r < 0 || total - freed <= keep_bytes)
 			break;
+		if (is_held(item, held))
+			continue;
 		r = remove_item(&depot, item->name, err);
 		freed += item->bytes;
+		*ret_layers = *ret_layers || item->chain[0];
 	}
 	if (r == 0)
 		r = remove_orphans(&depot, err);

@@ -67,7 +67,7 @@ struct cache_item {
 	uint64_t bytes;		  /* of its tree on disk; of layers that images share, too */
 	nsec_t last_use, created; /* wall */
 	bool mount;		  /* a cache mount */
-	bool shared;		  /* its tree is (also) a layer of the image store */
+	char chain[IMAGE_DIGEST]; /* its tree is a layer of the image store; "": one of ours */
 };
 struct cache_list {
 	VEC(struct cache_item) items; /* least recently used first */
@@ -82,7 +82,13 @@ int cache_layers(const char *root, struct strv *ret, struct err *err);
 /* Removes one. Missing is success; -EWOULDBLOCK (ERR_CONFLICT) while a build runs. */
 int cache_remove(const char *root, const char *name, struct err *err);
 /* Removes the least recently used until at most `keep_bytes` are left, and everything that no
- * entry needs. While a build runs nothing is done. *ret_freed: bytes. */
-int cache_collect(const char *root, uint64_t keep_bytes, uint64_t *ret_freed, struct err *err);
+ * entry needs. What images stand on (`held`: chain ids; NULL: not known) stays and does not count:
+ * without its entry it would take as much. While a build runs nothing is done. *ret_freed: bytes;
+ * *ret_layers: layers of the image store are among them, which its next collection removes. */
+int cache_collect(const char *root, uint64_t keep_bytes, const struct strv *held,
+		  uint64_t *ret_freed, bool *ret_layers, struct err *err);
+/* How many bytes the cache may have: of /etc/stave/build.conf, or 20 GiB. ERR_INPUT with the line.
+ */
+int cache_limit(uint64_t *ret, struct err *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include "cli/build-arguments.h"
 #include "cli/build-view.h"
 #include "cli/interrupt.h"
+#include "cli/prune.h"
 #include "engine/service-name.h"
 #include "runtime/runtime.h"
 
@@ -578,6 +579,7 @@ int build_services(struct cli *cli, struct image_store *store, const struct serv
 	cleanup(build_view_free) struct build_view view = { 0 };
 	cleanup_fd int interrupt = FD_NONE;
 	const char *mode = wish->progress ? wish->progress : cli->global.progress;
+	bool grew = false;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && services[i]; i++)
@@ -591,6 +593,10 @@ int build_services(struct cli *cli, struct image_store *store, const struct serv
 	while (r == 0 && !all_done(&parts))
 		r = build_wave(&parts, &view, &interrupt, err);
 	build_view_done(&view);
+	vec_each(p, &parts.items)
+		grew = grew || (*p)->job.cache_grew;
+	if (r == 0 && grew)
+		r = prune_build_cache(cli, store, err);
 	if (r == 0 && wish->check)
 		return build_view_checked(&view);
 	vec_each(p, &parts.items)

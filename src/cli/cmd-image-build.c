@@ -3,6 +3,7 @@
 #include "cli/build-output.h"
 #include "cli/build-view.h"
 #include "cli/interrupt.h"
+#include "cli/prune.h"
 
 #include "base/fs.h"
 #include "base/parse.h"
@@ -304,6 +305,8 @@ static int build_run_verb(struct cli *cli, void *options, const struct strv *arg
 	if (r == 0 && (r = build_run(&job, 1, err)) < 0 && !err->no)
 		err_move(err, &job.err);
 	build_view_done(&view);
+	if (r == 0 && job.cache_grew)
+		r = prune_build_cache(cli, store, err);
 	if (r == 0 && job.id)
 		r = write_id(o->iidfile, job.id, err);
 	if (r == 0 && job.id)

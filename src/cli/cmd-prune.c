@@ -9,23 +9,41 @@
 struct prune_args {
 	bool all, dry_run, force, volumes;
 	struct strv filters;
+	const char *keep, *max_used, *reserved;
 };
 #define O(field) offsetof(struct prune_args, field)
+
+/* "dangling=false" is Docker's other way to say --all. */
+static int read_filters(const struct prune_args *o, struct prune *what, struct prune_filter *filter,
+			struct err *err)
+{
+	int r = prune_filter_read(&o->filters, filter, err);
+
+	if (filter->has_dangling)
+		what->all_images = !filter->dangling;
+	what->filter = filter;
+	return r;
+}
 
 static int image_prune_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
 {
 	const struct prune_args *o = options;
+	cleanup(prune_filter_done) struct prune_filter filter = { 0 };
 	struct prune what = { .images = true,
 			      .all_images = o->all,
 			      .dry_run = o->dry_run || cli->global.dry_run };
+	int r = read_filters(o, &what, &filter, err);
+
 	(void)args;
-	return prune_run(cli, &what, err);
+	return r < 0 ? r : prune_run(cli, &what, err);
 }
 
 static const struct option image_prune_options[] = {
 	{ 'a', "all", OPTION_FLAG, O(all), NULL, NULL,
 	  "Remove all images that no container uses, not only those without a name", 0 },
 	{ 0, "dry-run", OPTION_FLAG, O(dry_run), NULL, NULL, "Only say what would be removed", 0 },
+	{ 0, "filter", OPTION_LIST, O(filters), "FILTER", NULL,
+	  "until=TIME or AGE, label=KEY[=VALUE], label!=KEY[=VALUE], dangling=true|false", 0 },
 	{ 'f', "force", OPTION_FLAG, O(force), NULL, NULL,
 	  "Accepted for compatibility: stave asks nothing", OPTION_HIDDEN },
 	{ .name = NULL },
@@ -37,6 +55,50 @@ const struct cmd cmd_image_prune = {
 	.options = image_prune_options,
 	.options_size = sizeof(struct prune_args),
 	.run = image_prune_run,
+};
+
+/* --- builder prune --- */
+
+static int builder_prune_run(struct cli *cli, void *options, const struct strv *args,
+			     struct err *err)
+{
+	const struct prune_args *o = options;
+	cleanup(prune_filter_done) struct prune_filter filter = { 0 };
+	struct prune what = { .build = true,
+			      .all_build = o->all,
+			      .filter = &filter,
+			      .dry_run = o->dry_run || cli->global.dry_run };
+	const char *keep = o->keep ? o->keep : o->max_used ? o->max_used : o->reserved;
+	int r = prune_filter_read(&o->filters, &filter, err);
+
+	(void)args;
+	if (r == 0 && keep && parse_size(keep, &what.keep_bytes) < 0)
+		r = err_usage(err, "'%s' is not a size", keep);
+	return r < 0 ? r : prune_run(cli, &what, err);
+}
+
+static const struct option builder_prune_options[] = {
+	{ 'a', "all", OPTION_FLAG, O(all), NULL, NULL,
+	  "Also steps that images stand on, and cache mounts", 0 },
+	{ 0, "dry-run", OPTION_FLAG, O(dry_run), NULL, NULL, "Only say what would be removed", 0 },
+	{ 0, "filter", OPTION_LIST, O(filters), "FILTER", NULL,
+	  "until=TIME or AGE: what was used since stays", 0 },
+	{ 'f', "force", OPTION_FLAG, O(force), NULL, NULL,
+	  "Accepted for compatibility: stave asks nothing", OPTION_HIDDEN },
+	{ 0, "keep-storage", OPTION_TEXT, O(keep), "BYTES", NULL,
+	  "Keep this much, what was used last", 0 },
+	{ 0, "max-used-space", OPTION_TEXT, O(max_used), "BYTES", NULL, "The same", 0 },
+	{ 0, "reserved-space", OPTION_TEXT, O(reserved), "BYTES", NULL, "The same", 0 },
+	{ .name = NULL },
+};
+
+const struct cmd cmd_builder_prune = {
+	.name = "builder prune",
+	.summary = "Remove the build cache",
+	.details = "Without -a: the steps that no image stands on.",
+	.options = builder_prune_options,
+	.options_size = sizeof(struct prune_args),
+	.run = builder_prune_run,
 };
 
 /* --- volume prune --- */
@@ -124,13 +186,24 @@ static int system_prune_run(struct cli *cli, void *options, const struct strv *a
 			    struct err *err)
 {
 	const struct prune_args *o = options;
+	cleanup(prune_filter_done) struct prune_filter filter = { 0 };
+	cleanup_strv struct strv labels = { 0 };
 	struct prune what = { .containers = true,
 			      .volumes = o->volumes,
+			      .volume_filters = &labels,
 			      .images = true,
 			      .build = true,
 			      .all_images = o->all,
+			      .all_build = o->all,
 			      .dry_run = o->dry_run || cli->global.dry_run };
+	int r = read_filters(o, &what, &filter, err);
+
 	(void)args;
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < o->filters.n; i++)
+		if (str_starts(o->filters.v[i], "label"))
+			strv_add(&labels, o->filters.v[i]);
 	if (!o->force && !what.dry_run && !confirmed(&what))
 		return 0;
 	return prune_run(cli, &what, err);
@@ -140,6 +213,8 @@ static const struct option system_prune_options[] = {
 	{ 'a', "all", OPTION_FLAG, O(all), NULL, NULL,
 	  "Remove all images that no container uses, not only those without a name", 0 },
 	{ 0, "dry-run", OPTION_FLAG, O(dry_run), NULL, NULL, "Only say what would be removed", 0 },
+	{ 0, "filter", OPTION_LIST, O(filters), "FILTER", NULL,
+	  "until=TIME or AGE, label=KEY[=VALUE], label!=KEY[=VALUE]", 0 },
 	{ 'f', "force", OPTION_FLAG, O(force), NULL, NULL, "Do not ask to confirm", 0 },
 	{ 0, "volumes", OPTION_FLAG, O(volumes), NULL, NULL,
 	  "Remove anonymous volumes that no container uses, too", 0 },

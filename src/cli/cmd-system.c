@@ -215,14 +215,15 @@ static int add_build(struct df *d, struct err *err)
 		cleanup_free char *size = format_size(item->bytes);
 		char used[RFC3339_TEXT], created[RFC3339_TEXT];
 
-		json_array_append_new(
-			d->build_rows,
-			json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:I}", "ID", item->name,
-				  "CacheType", item->mount ? "exec.cachemount" : "regular",
-				  "Description", item->step, "Size", size, "Shared", item->shared,
-				  "CreatedAt", format_rfc3339(item->created, created), "LastUsedAt",
-				  format_rfc3339(item->last_use, used), "Bytes",
-				  (json_int_t)item->bytes));
+		json_array_append_new(d->build_rows,
+				      json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:I}", "ID",
+						item->name, "CacheType",
+						item->mount ? "exec.cachemount" : "regular",
+						"Description", item->step, "Size", size, "Shared",
+						item->chain[0] != 0, "CreatedAt",
+						format_rfc3339(item->created, created),
+						"LastUsedAt", format_rfc3339(item->last_use, used),
+						"Bytes", (json_int_t)item->bytes));
 	}
 	add_type(d, "Build Cache", list.items.n, 0, bytes, bytes);
 	return 0;

@@ -7,6 +7,7 @@
 	X(__complete)                                                                              \
 	X(attach)                                                                                  \
 	X(build)                                                                                   \
+	X(builder_prune)                                                                           \
 	X(commit)                                                                                  \
 	X(completion)                                                                              \
 	X(config)                                                                                  \

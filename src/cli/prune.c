@@ -31,6 +31,26 @@ static bool is_stopped(const struct container *c)
 	       c->state == CONTAINER_DEAD;
 }
 
+static bool has_label(const struct container *c, const char *wanted)
+{
+	size_t len = strcspn(wanted, "=");
+	cleanup_free char *name = xstrndup(wanted, len);
+	const char *value = json_str(c->labels, name, NULL);
+
+	return value && (!wanted[len] || str_eq(value, wanted + len + 1));
+}
+
+static bool container_chosen(const struct container *c, const struct prune_filter *f)
+{
+	bool chosen = !f || !f->until || c->created < f->until;
+
+	for (size_t i = 0; f && i < f->labels.n; i++)
+		chosen = chosen && has_label(c, f->labels.v[i]);
+	for (size_t i = 0; f && i < f->not_labels.n; i++)
+		chosen = chosen && !has_label(c, f->not_labels.v[i]);
+	return chosen;
+}
+
 static void heading(const char *text, bool *said)
 {
 	if (!*said)
@@ -51,7 +71,7 @@ static int prune_project(struct pruning *p, const char *project, bool *said, str
 	if (r < 0)
 		return r;
 	vec_each(c, &found.items) {
-		if (!is_stopped(*c))
+		if (!is_stopped(*c) || !container_chosen(*c, p->what->filter))
 			continue;
 		stopped++;
 		heading("Deleted Containers:", said);
@@ -133,26 +153,73 @@ static int prune_volumes(struct pruning *p, struct err *err)
 
 /* --- the build cache --- */
 
-/* What no image stands on, which only a build would miss; with all images' layers, all of it. */
+/* Of an entry the step before it may be another machine's: there is no chain of them to keep. */
+static bool entry_goes(const struct pruning *p, const struct cache_item *item,
+		       const struct strv *held)
+{
+	const struct prune_filter *f = p->what->filter;
+
+	if (f && f->until && item->last_use >= f->until)
+		return false;
+	return p->what->all_build || (!item->mount && !strv_has(held, item->chain));
+}
+
+/* What no image stands on, which only a build would miss; or all of it. */
 static int prune_build(struct pruning *p, struct err *err)
 {
+	cleanup(image_store_free_cleanup) struct image_store *store = NULL;
 	cleanup_cache_list struct cache_list list = { 0 };
+	cleanup_strv struct strv held = { 0 };
 	bool said = false;
+	uint64_t left = 0;
 	int r = cache_list(p->cli->paths.root, &list, err);
 
+	if (r == 0)
+		r = cli_image_store(p->cli, &store, err);
+	if (r == 0)
+		r = image_layer_ids(store, &held, err);
+	vec_each(item, &list.items)
+		left += strv_has(&held, item->chain) ? 0 : item->bytes;
 	vec_each(item, &list.items) {
-		if (r < 0)
+		bool shared = strv_has(&held, item->chain);
+
+		if (r < 0 || (p->what->keep_bytes && left <= p->what->keep_bytes))
 			break;
-		if (!p->what->all_images && (item->shared || item->mount))
+		if (!entry_goes(p, item, &held))
 			continue;
 		heading("Deleted build cache:", &said);
 		printf("%.12s %s\n", item->name, item->step);
-		p->freed += item->shared ? 0 : item->bytes; /* a layer counts as one */
+		left -= shared ? 0 : item->bytes;
+		/* A layer of the store counts when the store is collected. */
+		if (!item->chain[0] || (p->what->dry_run && !p->what->images && !shared))
+			p->freed += item->bytes;
 		if (!p->what->dry_run)
 			r = cache_remove(p->cli->paths.root, item->name, err);
 	}
 	if (said)
 		putchar('\n');
+	return r;
+}
+
+/* Layers that only the build cache still has. */
+static int say_what_stays(struct pruning *p, struct image_store *store, struct err *err)
+{
+	cleanup_cache_list struct cache_list list = { 0 };
+	cleanup_strv struct strv held = { 0 };
+	cleanup_free char *size = NULL;
+	uint64_t bytes = 0;
+	int r = cache_list(p->cli->paths.root, &list, err);
+
+	if (r == 0)
+		r = image_layer_ids(store, &held, err);
+	vec_each(item, &list.items)
+		bytes += item->mount || strv_has(&held, item->chain) ? 0 : item->bytes;
+	size = format_size(bytes);
+	if (r == 0 && bytes)
+		fprintf(stderr,
+			"The build cache keeps %s of layers that no image has; '%s builder prune' "
+			"frees them.\n",
+			size, p->cli->program);
 	return r;
 }
 
@@ -163,15 +230,21 @@ static int prune_images(struct pruning *p, struct err *err)
 	cleanup(image_store_free_cleanup) struct image_store *store = NULL;
 	cleanup(image_use_done) struct image_use use = { 0 };
 	cleanup_image_pruned struct image_pruned pruned = { 0 };
+	const struct prune_filter *f = p->what->filter;
 	struct image_prune options = { .all = p->what->all_images,
 				       .dry_run = p->what->dry_run,
 				       .keep_ids = &use.ids,
-				       .in_use = &use.layers };
+				       .in_use = &use.layers,
+				       .until = f ? f->until : 0,
+				       .labels = f ? &f->labels : NULL,
+				       .not_labels = f ? &f->not_labels : NULL };
 	int r = cli_image_store(p->cli, &store, err);
 
 	if (r == 0)
 		r = image_use_load_but(p->cli, &p->containers,
-				       p->what->build && p->what->all_images, &use, err);
+				       p->what->build && p->what->all_build &&
+					       !p->what->keep_bytes && !(f && f->until),
+				       &use, err);
 	if (r == 0)
 		r = image_prune(store, &options, &pruned, err);
 	if (r < 0)
@@ -185,7 +258,29 @@ static int prune_images(struct pruning *p, struct err *err)
 	if (pruned.untagged.n || pruned.deleted.n)
 		putchar('\n');
 	p->freed += pruned.freed.blobs + pruned.freed.layers + pruned.freed.temporary;
-	return 0;
+	return p->what->build || p->what->dry_run ? 0 : say_what_stays(p, store, err);
+}
+
+/* The layers of entries that went. */
+static int collect(struct pruning *p, struct err *err)
+{
+	cleanup(image_store_free_cleanup) struct image_store *store = NULL;
+	cleanup_disk_usage struct disk_usage before = { 0 }, after = { 0 };
+	cleanup(image_use_done) struct image_use use = { 0 };
+	int r = disk_usage_load(&p->cli->paths, &before, err);
+
+	if (r == 0)
+		r = cli_image_store(p->cli, &store, err);
+	if (r == 0)
+		r = image_use_load(p->cli, &use, err);
+	if (r == 0)
+		r = image_collect(store, &use.layers, err);
+	if (r == 0)
+		r = disk_usage_load(&p->cli->paths, &after, err);
+	if (r == 0)
+		p->freed += before.bytes[DISK_BLOBS] + before.bytes[DISK_LAYERS] -
+			    after.bytes[DISK_BLOBS] - after.bytes[DISK_LAYERS];
+	return r;
 }
 
 int prune_run(struct cli *cli, const struct prune *what, struct err *err)
@@ -204,9 +299,29 @@ int prune_run(struct cli *cli, const struct prune *what, struct err *err)
 		r = prune_build(&p, err);
 	if (r == 0 && what->images)
 		r = prune_images(&p, err);
+	else if (r == 0 && what->build && !what->dry_run)
+		r = collect(&p, err);
 	if (r < 0)
 		return r;
 	size = format_size(p.freed);
 	printf("Total %s space: %s\n", what->dry_run ? "reclaimable" : "reclaimed", size);
 	return 0;
+}
+
+int prune_build_cache(struct cli *cli, struct image_store *store, struct err *err)
+{
+	cleanup_strv struct strv held = { 0 };
+	cleanup(image_use_done) struct image_use use = { 0 };
+	uint64_t limit, freed;
+	bool layers = false;
+	int r = cache_limit(&limit, err);
+
+	if (r == 0)
+		r = image_layer_ids(store, &held, err);
+	if (r == 0)
+		r = cache_collect(cli->paths.root, limit, &held, &freed, &layers, err);
+	if (r < 0 || !layers)
+		return r;
+	r = image_use_load(cli, &use, err);
+	return r < 0 ? r : image_collect(store, &use.layers, err);
 }

@@ -223,6 +223,23 @@ int image__collect(struct image_store *store, const struct strv *in_use, struct 
 	return collect(&c, in_use, NULL, err);
 }
 
+int image_collect(struct image_store *store, const struct strv *in_use, struct err *err)
+{
+	return image__collect(store, in_use, err);
+}
+
+int image_layer_ids(struct image_store *store, struct strv *ret, struct err *err)
+{
+	cleanup(collection_done) struct collection c = { .store = store };
+	int r = mark_all(&c, NULL, NULL, err);
+
+	if (r < 0)
+		return r;
+	map_each(e, &c.marks.layers)
+		strv_addf(ret, "sha256:%s", e->key);
+	return 0;
+}
+
 /* --- remove --- */
 
 static int remove_names(struct image_store *store, const struct strv *names,
@@ -331,6 +348,34 @@ static int let_go(struct image_store *store, const struct image_info *item,
 	return r < 0 ? r : image__ref_unkeep(store, item->manifest, err);
 }
 
+static bool has_label(const json_t *labels, const char *wanted)
+{
+	size_t len = strcspn(wanted, "=");
+	cleanup_free char *name = xstrndup(wanted, len);
+	const char *value = json_str(labels, name, NULL);
+
+	return value && (!wanted[len] || str_eq(value, wanted + len + 1));
+}
+
+/* What the filters choose; all of them have to. */
+static bool is_chosen(struct image_store *store, const struct image_info *item,
+		      const struct image_prune *o)
+{
+	cleanup_image struct image image = { 0 };
+	struct err damaged = ERR_INIT; /* then it has no labels */
+	bool chosen = !o->until || item->created < o->until;
+
+	if (!chosen || ((!o->labels || !o->labels->n) && (!o->not_labels || !o->not_labels->n)))
+		return chosen;
+	if (image__load_manifest(store, item->manifest, false, NULL, &image, &damaged) < 0)
+		err_done(&damaged);
+	for (size_t i = 0; o->labels && i < o->labels->n; i++)
+		chosen = chosen && has_label(image.config.labels, o->labels->v[i]);
+	for (size_t i = 0; o->not_labels && i < o->not_labels->n; i++)
+		chosen = chosen && !has_label(image.config.labels, o->not_labels->v[i]);
+	return chosen;
+}
+
 int image_prune(struct image_store *store, const struct image_prune *options,
 		struct image_pruned *ret, struct err *err)
 {
@@ -345,7 +390,8 @@ int image_prune(struct image_store *store, const struct image_prune *options,
 		if (r < 0)
 			break;
 		if ((item->name && !options->all) ||
-		    (options->keep_ids && strv_has(options->keep_ids, item->id)))
+		    (options->keep_ids && strv_has(options->keep_ids, item->id)) ||
+		    !is_chosen(store, item, options))
 			continue;
 		strv_add(&doomed, item->manifest);
 		r = let_go(store, item, options, &pruned, err);

@@ -138,8 +138,15 @@ int image_tag(struct image_store *store, const char *source, const char *target,
  * names and deleted ids. */
 int image_remove(struct image_store *store, const char *name, bool force, const struct strv *in_use,
 		 struct strv *ret_untagged, struct strv *ret_deleted, struct err *err);
+/* Removes what no image and none of the layer directories in `in_use` needs. */
+int image_collect(struct image_store *store, const struct strv *in_use, struct err *err);
+/* Chain ids of the layers that images in the store stand on. Appends. */
+int image_layer_ids(struct image_store *store, struct strv *ret, struct err *err);
 struct image_prune {
-	bool all;		     /* also images with names */
+	bool all;     /* also images with names */
+	nsec_t until; /* wall: what was made later stays; 0: not given */
+	const struct strv *labels,
+		*not_labels;	     /* "NAME[=VALUE]": which it must have; may be NULL */
 	bool dry_run;		     /* nothing changes */
 	const struct strv *keep_ids; /* ids of images that containers use; may be NULL */
 	const struct strv *in_use;   /* absolute layer directories that containers need */

@@ -2,6 +2,7 @@
 
 #include "base/fs.h"
 #include "base/parse.h"
+#include "base/settings.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -13,26 +14,6 @@ void image__registry_settings_done(struct registry_settings *s)
 {
 	strv_done(&s->mirrors);
 	*s = (struct registry_settings){ 0 };
-}
-
-/* Where settings are looked for: $STAVE_CONFIG alone; else the user's own (unless that is root),
- * then the machine's. */
-static struct strv config_dirs(void)
-{
-	const char *chosen = getenv("STAVE_CONFIG"), *xdg = getenv("XDG_CONFIG_HOME");
-	const char *home = getenv("HOME");
-	struct strv dirs = { 0 };
-
-	if (!str_empty(chosen)) {
-		strv_add(&dirs, chosen);
-		return dirs;
-	}
-	if (getuid() != 0 && !str_empty(xdg))
-		strv_addf(&dirs, "%s/stave", xdg);
-	else if (getuid() != 0 && !str_empty(home))
-		strv_addf(&dirs, "%s/.config/stave", home);
-	strv_add(&dirs, "/etc/stave");
-	return dirs;
 }
 
 /* --- the settings of one line --- */
@@ -83,30 +64,17 @@ static const struct setting {
 	{ "timeout", true, set_timeout },
 };
 
-/* The next word of *at, or NULL at the end of the line. Cuts the text. */
-static char *next_word(char **at)
-{
-	char *word = *at + strspn(*at, " \t\r");
-	size_t len = strcspn(word, " \t\r");
-
-	if (!*word || *word == '#')
-		return NULL;
-	*at = word + len + (word[len] != '\0');
-	word[len] = '\0';
-	return word;
-}
-
 static int read_line(char *line, const char *registry, struct registry_settings *ret,
 		     struct err *err)
 {
 	cleanup_registry_settings struct registry_settings other = { 0 };
-	const char *whose = next_word(&line), *name, *value;
+	const char *whose = settings_word(&line), *name, *value;
 
 	if (!whose)
 		return 0;
-	name = next_word(&line);
-	value = name ? next_word(&line) : NULL;
-	if (!name || (value && next_word(&line)))
+	name = settings_word(&line);
+	value = name ? settings_word(&line) : NULL;
+	if (!name || (value && settings_word(&line)))
 		return err_input(err, "a line is REGISTRY SETTING [VALUE]");
 	for (size_t i = 0; i < ARRAY_SIZE(known_settings); i++) {
 		const struct setting *s = &known_settings[i];
@@ -143,7 +111,7 @@ static int read_settings(char *text, const char *path, const char *registry,
 int image__registry_settings(const char *registry, struct registry_settings *ret, struct err *err)
 {
 	cleanup_registry_settings struct registry_settings s = { 0 };
-	cleanup_strv struct strv dirs = config_dirs();
+	cleanup_strv struct strv dirs = settings_dirs();
 
 	for (size_t i = 0; i < dirs.n; i++) {
 		cleanup_free char *path = path_join(dirs.v[i], "registries.conf");
@@ -212,7 +180,7 @@ static int add_cert(struct registry_certs *c, const char *dir, const char *name,
 int image__registry_certs(const char *host, struct registry_certs *ret, struct err *err)
 {
 	cleanup_registry_certs struct registry_certs c = { 0 };
-	cleanup_strv struct strv dirs = config_dirs();
+	cleanup_strv struct strv dirs = settings_dirs();
 
 	if (strchr(host, '/'))
 		return err_input(err, "'%.128s' is not a registry", host);

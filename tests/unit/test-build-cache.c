@@ -127,6 +127,7 @@ static void test_collect(void **state)
 	cleanup_cache_entry struct cache_entry a = { 0 }, b = { 0 }, c = { 0 };
 	cleanup_cache_list struct cache_list list = { 0 };
 	struct err err = ERR_INIT;
+	bool layers;
 	uint64_t freed;
 	int lock;
 
@@ -150,12 +151,12 @@ static void test_collect(void **state)
 	assert_string_equal(list.items.v[0].step, "b"); /* used longest ago */
 	/* while a build runs nothing is taken away */
 	assert_int_equal(depot_lock(&depot, false, &lock, &err), 0);
-	assert_int_equal(cache_collect(f->root, 0, &freed, &err), 0);
+	assert_int_equal(cache_collect(f->root, 0, NULL, &freed, &layers, &err), 0);
 	assert_int_equal(freed, 0);
 	assert_int_equal(cache_remove(f->root, a.key, &err), -EWOULDBLOCK);
 	err_done(&err);
 	close(lock);
-	assert_int_equal(cache_collect(f->root, 4096, &freed, &err), 0);
+	assert_int_equal(cache_collect(f->root, 4096, NULL, &freed, &layers, &err), 0);
 	assert_int_equal(freed, 4096);
 	assert_true(fs_exists(depot.cache, a.key) && fs_exists(depot.snapshots, a.snapshot));
 	assert_false(fs_exists(depot.cache, b.key) || fs_exists(depot.snapshots, b.snapshot));
