@@ -1,6 +1,7 @@
 /* git repositories, by the program git. What it reads is a stranger's: no hooks, no configuration
  * but ours, only protocols that go over a network, no questions. */
 #include "base/fs.h"
+#include "base/parse.h"
 #include "base/time.h"
 #include "build/fetch.h"
 
@@ -18,6 +19,7 @@ void git_ref_done(struct git_ref *ref)
 	free(ref->remote);
 	free(ref->ref);
 	free(ref->subdir);
+	free(ref->commit);
 	*ref = (struct git_ref){ 0 };
 }
 
@@ -42,15 +44,24 @@ static bool is_git(const char *remote, bool context)
 	       str_ends(remote, ".git");
 }
 
+static int check_ref(const char *ref, struct err *err)
+{
+	if (!*ref || *ref == '-' || strpbrk(ref, " \t\r\n~^:?*[\\"))
+		return err_input(err, "'%s' is no branch, tag or commit", ref);
+	return 0;
+}
+
 static int split_fragment(const char *fragment, struct git_ref *ref, struct err *err)
 {
 	const char *colon = strchr(fragment, ':');
 	size_t len = colon ? (size_t)(colon - fragment) : strlen(fragment);
 
-	if (len)
+	if (len) {
 		ref->ref = xstrndup(fragment, len);
-	if (ref->ref && (*ref->ref == '-' || strpbrk(ref->ref, " \t\r\n~^:?*[\\")))
-		return err_input(err, "'%s' is no branch, tag or commit", ref->ref);
+		int r = check_ref(ref->ref, err);
+		if (r < 0)
+			return r;
+	}
 	if (!colon || !colon[1])
 		return 0;
 	cleanup_free char *rooted = xasprintf("/%s", colon + 1);
@@ -60,11 +71,59 @@ static int split_fragment(const char *fragment, struct git_ref *ref, struct err 
 	return 0;
 }
 
+static int set_part(char **part, const char *value, const char *text, struct err *err)
+{
+	if (*part && !str_eq(*part, value))
+		return err_input(err, "'%s' says two things", text);
+	if (!*part)
+		*part = xstrdup(value);
+	return 0;
+}
+
+/* "?branch=main&subdir=docs", which says the same as "#main:docs". */
+static int split_query(const char *query, const char *text, struct git_ref *ref, struct err *err)
+{
+	cleanup_strv struct strv parts = strv_split(query, '&');
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < parts.n; i++) {
+		const char *part = parts.v[i], *value;
+
+		if ((value = str_after(part, "ref=")) || (value = str_after(part, "branch=")) ||
+		    (value = str_after(part, "tag=")) || (value = str_after(part, "commit=")) ||
+		    (value = str_after(part, "checksum="))) {
+			r = check_ref(value, err);
+			/* A branch is fetched; its commit is what it has to be at. */
+			if (r == 0 && (str_starts(part, "ch") || str_starts(part, "co")) &&
+			    (ref->ref || strstr(query, "branch=") || strstr(query, "tag=") ||
+			     strstr(query, "ref=")))
+				r = set_part(&ref->commit, value, text, err);
+			else if (r == 0)
+				r = set_part(&ref->ref, value, text, err);
+		} else if ((value = str_after(part, "subdir="))) {
+			cleanup_free char *rooted = xasprintf("/%s", value);
+			cleanup_free char *clean = path_clean(rooted);
+
+			if (clean[1])
+				r = set_part(&ref->subdir, clean + 1, text, err);
+		} else {
+			return err_input(err,
+					 "'%s': '%s' is not ref=, branch=, tag=, commit=, "
+					 "checksum= or subdir=",
+					 text, part);
+		}
+	}
+	return r;
+}
+
 int git_ref_parse(const char *text, bool context, struct git_ref *ret, struct err *err)
 {
 	cleanup_git_ref struct git_ref ref = { 0 };
-	size_t len = strcspn(text, "#");
-	cleanup_free char *remote = xstrndup(text, len);
+	size_t len = strcspn(text, "#"), query = strcspn(text, "?#");
+	/* Only of an http address: elsewhere '?' is a letter like others. */
+	bool asks = text[query] == '?' && str_starts(text, "http");
+	cleanup_free char *remote = xstrndup(text, asks ? query : len);
+	cleanup_free char *asked = asks ? xstrndup(text + query + 1, len - query - 1) : NULL;
 
 	if (!is_git(remote, context))
 		return 0;
@@ -76,6 +135,8 @@ int git_ref_parse(const char *text, bool context, struct git_ref *ret, struct er
 	else
 		ref.remote = ptr_take(remote);
 	int r = text[len] ? split_fragment(text + len + 1, &ref, err) : 0;
+	if (r == 0 && asked)
+		r = split_query(asked, text, &ref, err);
 	if (r < 0)
 		return r;
 	*ret = ref;
@@ -181,6 +242,52 @@ static int run(struct git *g, const char *const *args, struct str *said, struct 
 
 #define GIT(g, said, err, ...) run((g), (const char *const[]){ __VA_ARGS__, NULL }, (said), (err))
 
+/* "host[:port]" of an http address, without a user. Owned. */
+static char *host_of(const char *remote)
+{
+	const char *start = strstr(remote, "://");
+	const char *at;
+	size_t len;
+
+	start = start ? start + 3 : remote;
+	len = strcspn(start, "/");
+	at = memchr(start, '@', len);
+	if (at) {
+		len -= (size_t)(at + 1 - start);
+		start = at + 1;
+	}
+	return xstrndup(start, len);
+}
+
+/* From the secrets GIT_AUTH_HEADER and GIT_AUTH_TOKEN, for any host or (".HOST" behind it) for one.
+ * Owned, or NULL. */
+static char *auth_header(const char *remote, const struct fetch_options *options)
+{
+	cleanup_free char *host = NULL, *header_key = NULL, *token_key = NULL, *pair = NULL,
+			  *text = NULL;
+	const char *header, *token;
+
+	if (!options->secrets || !str_starts(remote, "http"))
+		return NULL;
+	host = host_of(remote);
+	header_key = xasprintf("GIT_AUTH_HEADER.%s", host);
+	token_key = xasprintf("GIT_AUTH_TOKEN.%s", host);
+	header = env_get(options->secrets, header_key);
+	token = env_get(options->secrets, token_key);
+	if (!header && !token) {
+		header = env_get(options->secrets, "GIT_AUTH_HEADER");
+		token = env_get(options->secrets, "GIT_AUTH_TOKEN");
+	}
+	/* A line's end in a secret would begin another header. */
+	if (header)
+		return strpbrk(header, "\r\n") ? NULL : xstrdup(header);
+	if (!token)
+		return NULL;
+	pair = xasprintf("x-access-token:%s", token);
+	text = format_base64(pair, strlen(pair));
+	return xasprintf("basic %s", text);
+}
+
 static void set_up(struct git *g, const struct git_ref *ref, const struct fetch_options *options)
 {
 	static const char *const config[] = {
@@ -202,7 +309,7 @@ static void set_up(struct git *g, const struct git_ref *ref, const struct fetch_
 					    "no_proxy",	   "all_proxy",	 "HTTPS_PROXY",
 					    "NO_PROXY",	   "ALL_PROXY",	 "SSL_CERT_FILE",
 					    "SSL_CERT_DIR" };
-	const char *header = options->secrets ? env_get(options->secrets, "GIT_AUTH_HEADER") : NULL;
+	cleanup_free char *header = auth_header(ref->remote, options);
 
 	for (size_t i = 0; i < ARRAY_SIZE(config); i++) {
 		strv_add(&g->config, "-c");
@@ -222,10 +329,15 @@ static void set_up(struct git *g, const struct git_ref *ref, const struct fetch_
 	if (options->ssh_socket)
 		env_set(&g->env, "SSH_AUTH_SOCK", options->ssh_socket);
 	/* By the environment: arguments can be seen by every user of the machine. */
-	if (header && str_starts(ref->remote, "http")) {
+	if (header) {
 		cleanup_free char *line = xasprintf("Authorization: %s", header);
+		cleanup_free char *host = host_of(ref->remote);
+		size_t scheme = strcspn(ref->remote, ":");
+		/* For this host alone: a submodule may be anybody's. */
+		cleanup_free char *key =
+			xasprintf("http.%.*s://%s/.extraHeader", (int)scheme, ref->remote, host);
 		env_set(&g->env, "GIT_CONFIG_COUNT", "1");
-		env_set(&g->env, "GIT_CONFIG_KEY_0", "http.extraHeader");
+		env_set(&g->env, "GIT_CONFIG_KEY_0", key);
 		env_set(&g->env, "GIT_CONFIG_VALUE_0", line);
 	}
 }
@@ -314,7 +426,7 @@ int git_fetch(const struct git_ref *ref, int dirfd, bool keep_git_dir, const cha
 	cleanup_free char *commit = NULL;
 
 	set_up(&g, ref, options);
-	int r = check_out(&g, ref, checksum, &commit, err);
+	int r = check_out(&g, ref, checksum ? checksum : ref->commit, &commit, err);
 	if (r == 0 && !keep_git_dir)
 		r = remove_git_dirs(dirfd, fs_exists(dirfd, ".gitmodules"), err);
 	strv_done(&g.env);

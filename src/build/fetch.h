@@ -14,7 +14,8 @@ enum { FETCH_SECONDS_MAX = 1800, FETCH_STALL_SECONDS = 60 };
 
 struct fetch_options {
 	const struct strv *secrets; /* "id=value" or NULL: HTTP_AUTH_TOKEN_<host>,
-				       HTTP_AUTH_HEADER_<host>, GIT_AUTH_HEADER */
+				       HTTP_AUTH_HEADER_<host>, GIT_AUTH_HEADER[.<host>],
+				       GIT_AUTH_TOKEN[.<host>] */
 	const char *ssh_socket;	    /* for git; NULL: none */
 };
 
@@ -34,11 +35,13 @@ struct git_ref {
 	char *remote; /* what git is given */
 	char *ref;    /* branch, tag or commit; NULL: the remote's HEAD */
 	char *subdir; /* relative, clean; NULL: the root */
+	char *commit; /* what `ref` has to be at, its beginning at least; NULL: whatever */
 };
 void git_ref_done(struct git_ref *ref);
 #define cleanup_git_ref cleanup(git_ref_done)
 /* Reads git@host:path, ssh:// and git:// addresses, http(s) addresses that end in ".git", with
- * `context` "github.com/..." too; all with an optional "#ref:subdirectory". 0: it is none, 1: it is
+ * `context` "github.com/..." too; all with an optional "#ref:subdirectory", http(s) also with
+ * "?branch=...&subdir=...". 0: it is none, 1: it is
  * one, -EINVAL: it is a bad one. */
 int git_ref_parse(const char *text, bool context, struct git_ref *ret, struct err *err);
 /* Checks the repository out, with its submodules, into the empty directory; runs the program `git`

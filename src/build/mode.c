@@ -133,3 +133,8 @@ mode_t mode_apply(const struct mode_change *m, mode_t mode)
 		result = apply(c, result, S_ISDIR(mode));
 	return result;
 }
+
+mode_t mode_of_directory(const struct mode_change *m)
+{
+	return m && m->absolute ? m->mode : 0755;
+}

@@ -55,6 +55,26 @@ static int set_args(struct stage_run *stage, struct run_data *d, const struct in
 	return 0;
 }
 
+/* "NAME[,required]". No device is registered with this builder (there is no CDI): a step that can
+ * do without runs without. */
+static int check_devices(const struct instruction *in, struct err *err)
+{
+	for (size_t i = 0; i < in->devices.n; i++) {
+		cleanup_strv struct strv parts = strv_split(in->devices.v[i], ',');
+		bool required = false;
+
+		for (size_t k = 1; k < parts.n; k++)
+			required = required || str_eq(parts.v[k], "required") ||
+				   str_eq(parts.v[k], "required=true");
+		if (required)
+			return err_unsupported(err,
+					       "RUN --device=%s: devices (CDI) are not supported, "
+					       "and this one is required",
+					       in->devices.v[i]);
+	}
+	return 0;
+}
+
 static int set_network(struct stage_run *stage, struct run *run, const struct instruction *in,
 		       struct err *err)
 {
@@ -186,8 +206,8 @@ int stage_run_step(struct stage_run *stage, const struct instruction *in, struct
 	};
 	int r = set_args(stage, &d, in, err);
 
-	if (in->devices.n && r == 0)
-		r = err_unsupported(err, "RUN --device is not supported");
+	if (r == 0)
+		r = check_devices(in, err);
 	if (r == 0)
 		r = set_network(stage, &d.run, in, err);
 	if (r < 0)

@@ -78,7 +78,7 @@ int writer_mkdirs(const struct writer *w, const char *path, struct err *err)
 		clock_gettime(CLOCK_REALTIME, &now.st_mtim);
 		now.st_atim = now.st_mtim;
 		if (fchown(at, w->has_owner ? w->uid : 0, w->has_owner ? w->gid : 0) < 0 ||
-		    fchmod(at, 0755) < 0)
+		    fchmod(at, mode_of_directory(w->mode)) < 0)
 			return err_sys(err, errno, "make the directory '/%s'", path);
 		set_times(w, at, NULL, &now);
 	}

@@ -20,7 +20,8 @@ struct writer {
 /* Where a path leads when its symlinks are followed within the root; it need not be there. Owned,
  * relative, without links. */
 int writer_follow(const struct writer *w, const char *path, char **ret, struct err *err);
-/* mkdir -p of a path without links: new ones get mode 0755 and the writer's owner (else 0:0). */
+/* mkdir -p of a path without links: new ones get the writer's mode, when that is a
+ * whole one, else 0755, and its owner (else 0:0). */
 int writer_mkdirs(const struct writer *w, const char *path, struct err *err);
 /* What is at a path without links. False: nothing. */
 bool writer_stat(const struct writer *w, const char *path, struct stat *ret);

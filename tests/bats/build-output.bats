@@ -271,3 +271,76 @@ token    true"* ]]
 	[ "$status" != 0 ]
 	[[ $output == *"compose.yaml:1"*"build.provenance"* ]]
 }
+
+@test "git contexts and ADD: a token for the one host, a branch in the query, a commit to be at" {
+	command -v git >/dev/null || skip "needs git"
+	git init -q -b main repo
+	mkdir repo/sub
+	printf 'FROM scratch\nCOPY f /f\n' | tee repo/Dockerfile >repo/sub/Dockerfile
+	echo top >repo/f
+	echo below >repo/sub/f
+	git -C repo add -A
+	git -C repo -c user.name=t -c user.email=t@example.org commit -qm one
+	git -C repo branch other
+	commit=$(git -C repo rev-parse HEAD)
+	git clone -q --bare repo repo.git
+	git -C repo.git update-server-info
+	cat >server.py <<-'E'
+		import base64, http.server
+		class Handler(http.server.SimpleHTTPRequestHandler):
+		    def do_GET(self):
+		        want = "basic " + base64.b64encode(b"x-access-token:s3cret").decode()
+		        if self.headers.get("Authorization") == want:
+		            return super().do_GET()
+		        self.send_response(401)
+		        self.end_headers()
+		http.server.ThreadingHTTPServer(("127.0.0.1", 5012), Handler).serve_forever()
+	E
+	outside_background python3 server.py >/dev/null 2>&1
+	server=$!
+	wait_until 20 outside curl -s -o /dev/null http://127.0.0.1:5012/
+	url=http://127.0.0.1:5012/repo.git
+	status=0
+	(
+		set -e
+		export TOKEN=s3cret
+		token="id=GIT_AUTH_TOKEN,env=TOKEN"
+		stave image build -q -o out1 --secret "$token" "$url"
+		[ "$(cat out1/f)" = top ]
+		stave image build -q -o out2 --secret "id=GIT_AUTH_TOKEN.127.0.0.1:5012,env=TOKEN" "$url?branch=other&subdir=sub"
+		[ "$(cat out2/f)" = below ]
+		stave image build -q -o out3 --secret "$token" "$url?branch=main&checksum=${commit:0:12}"
+		! stave image build -q -o out4 --secret "$token" "$url?branch=main&checksum=0123456789ab" 2>err
+		grep 'is at the commit' err
+		! stave image build -q "$url#main" 2>err
+		! stave image build -q "$url?nothing=1" 2>err
+		grep "'nothing=1' is not" err
+		printf 'FROM scratch\nADD --keep-git-dir --checksum=%s %s /r\n' "$commit" "$url" >Dockerfile
+		stave image build -q -o out5 --secret "$token" .
+		[ -f out5/r/sub/f ] && [ -d out5/r/.git ]
+		# the token stays out of what is kept
+		! grep -r s3cret out5
+		stave image build -q -o out6 --secret "$token" --build-context "r=$url#:sub" - <<<"$(printf 'FROM r\n')"
+		[ "$(cat out6/f)" = below ]
+	) || status=$?
+	kill "$server"
+	[ "$status" = 0 ]
+}
+
+@test "a device that a step can do without, and one that it cannot; the mode of a new directory" {
+	mkdir d
+	echo x >d/f
+	dockerfile <<-'E'
+		FROM test
+		COPY --chmod=750 d /new
+		RUN --device=vendor.example/device=one echo "$(stat -c %a /new)"
+	E
+	run build --no-cache
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ $output == *" 750"* ]]
+	printf 'FROM test\nRUN --device=vendor.example/device=one,required true\n' >Dockerfile
+	run build
+	[ "$status" != 0 ]
+	[[ $output == *">>> RUN --device"* && $output == *"this one is required"* ]]
+}
