@@ -402,7 +402,7 @@ static struct part *find_part(const struct parts *parts, const char *service)
 }
 
 /* Also one that was not asked for, or whose profile is not active: it is only built. */
-static const struct service *find_service(const struct project *project, const char *name)
+const struct service *build_service_find(const struct project *project, const char *name)
 {
 	vec_each(s, &project->services)
 		if (str_eq(s->name, name))
@@ -427,7 +427,7 @@ static int add_part(struct cli *cli, struct image_store *store, const struct ser
 	vec_push(&parts->items, p);
 	r = fill(cli, store, wish, p, err);
 	for (size_t i = 0; r == 0 && i < p->after.n; i++) {
-		const struct service *other = find_service(cli->project, p->after.v[i]);
+		const struct service *other = build_service_find(cli->project, p->after.v[i]);
 
 		if (!other || !other->build.set)
 			return bad(s, "additional_contexts", err,
@@ -503,68 +503,6 @@ static bool all_done(const struct parts *parts)
 		if (!(*p)->done)
 			return false;
 	return true;
-}
-
-static json_t *print_one(const struct cli *cli, const struct service *s,
-			 const struct build_wish *wish)
-{
-	static const char *const same[] = { "target",	"labels",    "extra_hosts",  "network",
-					    "no_cache", "pull",	     "ssh",	     "cache_from",
-					    "cache_to", "platforms", "entitlements", "ulimits" };
-	static const char *const shown[] = { "target",	 "labels",    "extra-hosts",  "network",
-					     "no-cache", "pull",      "ssh",	      "cache-from",
-					     "cache-to", "platforms", "entitlements", "ulimits" };
-	const json_t *raw = s->build.raw;
-	cleanup_free char *image = service_image_name(cli->project, s);
-	json_t *j = json_object(), *tags = json_pack("[s]", image), *args = json_object();
-	json_t *more = json_object_get(raw, "tags");
-
-	json_put_str(j, "context", s->build.context);
-	if (str_empty(s->build.dockerfile_inline))
-		json_put_str(j, "dockerfile",
-			     str_empty(s->build.dockerfile) ? "Dockerfile" : s->build.dockerfile);
-	else
-		json_put_str(j, "dockerfile-inline", s->build.dockerfile_inline);
-	if (json_is_object(json_object_get(raw, "args")))
-		json_object_update(args, json_object_get(raw, "args"));
-	for (size_t i = 0; i < wish->args.n; i++) {
-		size_t len = strcspn(wish->args.v[i], "=");
-		cleanup_free char *name = xstrndup(wish->args.v[i], len);
-
-		if (wish->args.v[i][len])
-			json_put_str(args, name, wish->args.v[i] + len + 1);
-	}
-	if (json_object_size(args))
-		json_put(j, "args", json_incref(args));
-	json_decref(args);
-	if (json_is_array(more))
-		json_array_extend(tags, more);
-	json_put(j, "tags", tags);
-	for (size_t i = 0; i < ARRAY_SIZE(same); i++) {
-		json_t *value = json_object_get(raw, same[i]);
-
-		if (value)
-			json_put(j, shown[i], json_incref(value));
-	}
-	if (json_object_get(raw, "additional_contexts"))
-		json_put(j, "contexts", json_incref(json_object_get(raw, "additional_contexts")));
-	json_put(j, "output", json_pack("[s]", "type=docker"));
-	return j;
-}
-
-json_t *build_services_print(const struct cli *cli, const struct service **services,
-			     const struct build_wish *wish)
-{
-	json_t *targets = json_object(), *names = json_array();
-
-	for (size_t i = 0; services[i]; i++) {
-		if (!services[i]->build.set)
-			continue;
-		json_put(targets, services[i]->name, print_one(cli, services[i], wish));
-		json_array_append_new(names, json_string(services[i]->name));
-	}
-	return json_pack("{s:{s:{s:o}},s:o}", "group", "default", "targets", names, "target",
-			 targets);
 }
 
 int build_services_protect(struct err *err)

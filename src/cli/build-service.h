@@ -7,7 +7,7 @@
 
 struct build_wish {
 	struct strv args, ssh; /* --build-arg, --ssh */
-	bool no_cache, pull, quiet, check, explain;
+	bool no_cache, pull, push, quiet, check, explain;
 	bool all_platforms;	       /* else only the one that runs here */
 	const char *memory, *progress; /* or NULL */
 };
@@ -16,6 +16,9 @@ struct build_wish {
  * appends the names of the images. ERR_INPUT names the file and line of what cannot be done. */
 int build_services(struct cli *cli, struct image_store *store, const struct service **services,
 		   const struct build_wish *wish, struct strv *ret_built, struct err *err);
+/* A service that is only to be built: also one that was not asked for, or whose profile is not
+ * active. NULL: there is none. */
+const struct service *build_service_find(const struct project *project, const char *name);
 /* The bake file that says the same, as `build --print` of Compose. New reference. */
 json_t *build_services_print(const struct cli *cli, const struct service **services,
 			     const struct build_wish *wish);

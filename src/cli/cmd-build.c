@@ -83,6 +83,7 @@ static int build_verb(struct cli *cli, void *options, const struct strv *args, s
 		.ssh = o->ssh,
 		.no_cache = o->no_cache,
 		.pull = o->pull,
+		.push = o->push,
 		.quiet = o->quiet,
 		.check = o->check,
 		.explain = o->explain,

@@ -344,3 +344,27 @@ token    true"* ]]
 	[ "$status" != 0 ]
 	[[ $output == *">>> RUN --device"* && $output == *"this one is required"* ]]
 }
+
+@test "platforms: of a service are built by build; up builds what runs here" {
+	compose <<-'E'
+		services:
+		  x:
+		    image: both
+		    build: {dockerfile_inline: "FROM scratch\nCOPY compose.yaml /", platforms: [linux/amd64, linux/arm64, linux/s390x]}
+		    command: [/nothing]
+	E
+	stave build -q
+	stave image save both | tar -tf - >files
+	[ "$(grep -c blobs/sha256/. files)" -ge 7 ] # three configurations, three manifests and an index
+	stave image rm both
+	stave create
+	stave image save both | tar -tf - >files
+	[ "$(grep -c blobs/sha256/. files)" = 3 ]
+	stave down
+	compose <<-'E'
+		services: {x: {platform: linux/arm/v7, build: {dockerfile_inline: "FROM scratch", platforms: [linux/amd64]}}}
+	E
+	run stave build
+	[ "$status" != 0 ]
+	[[ $output == *"build.platforms must have the platform 'linux/arm/v7'"* ]]
+}

@@ -239,5 +239,5 @@ image_id() {
 	[ "$(python3 -c '
 import json, sys
 t = json.loads(sys.argv[1])["target"]["x"]
-print(t["args"], t["target"], t["tags"][1], t["dockerfile"])' "$output")" = "{'A': 'b', 'C': 'd'} t other:2 Dockerfile" ]
+print(t["args"], t["target"], t["tags"][0], t["dockerfile"], t["output"])' "$output")" = "{'A': 'b', 'C': 'd'} t other:2 $DIR/Dockerfile ['type=docker']" ]
 }

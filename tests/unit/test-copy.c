@@ -220,7 +220,8 @@ static const struct {
 	{ "a file replaces a link", "d/l=1", "x/l>/etc/shadow", "COPY d /x", NULL, "x/ x/l=1" },
 	{ "a link replaces a file", "d/l>t", "x/l=0", "COPY d /x", NULL, "x/ x/l>t" },
 	/* flags */
-	{ "chmod", "a=1 d/b*=2", "", "COPY --chmod=640 a d /x/", NULL, "x/(640) x/a=1(640) x/b=2(640)" },
+	{ "chmod", "a=1 d/b*=2", "", "COPY --chmod=640 a d /x/", NULL,
+	  "x/(640) x/a=1(640) x/b=2(640)" },
 	{ "chmod of directories", "d/e/b=1", "", "COPY --chmod=700 d /x", NULL,
 	  "x/(700) x/e/(700) x/e/b=1(700)" },
 	{ "chmod by letters", "d/e/b=1 d/p*=2", "", "COPY --chmod=u=rwX,go= d /x", NULL,
