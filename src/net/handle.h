@@ -21,6 +21,7 @@ struct net {
 	char table[24];	   /* nftables table, "stave" or "stave_<hash>" */
 	struct netlink rt; /* rtnetlink in our own network namespace; opened on first use */
 	struct netlink nf; /* nfnetlink, likewise */
+	int part;	   /* of a transaction that goes in parts: the first failure, see nft.c */
 	int (*restore)(struct net *net, struct err *err); /* fills a table that was made anew */
 	bool table_ready;    /* the skeleton has been seen in the kernel by this handle */
 	int self;	     /* our own network namespace, to come back to; FD_NONE until needed */

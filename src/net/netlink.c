@@ -76,12 +76,6 @@ struct nlmsghdr *netlink__begin(struct netlink *nl, uint16_t type, uint16_t flag
 	return nl->last;
 }
 
-void netlink__room(struct netlink *nl, size_t bytes)
-{
-	assert(nl->last);
-	reserve(nl, nl->last->nlmsg_len + bytes);
-}
-
 void netlink__end(struct netlink *nl)
 {
 	assert(nl->last);

@@ -33,13 +33,11 @@ int netlink__open(struct netlink *nl, int protocol, struct err *err);
 void netlink__close(struct netlink *nl);
 #define cleanup_netlink cleanup(netlink__close)
 
-/* Begins a message in the batch; attributes are added to the returned header with
- * netlink__room() called first. The header moves when the batch grows: use nl->last. `extra` is the
- * family header's size; it is zeroed and returned through *ret_extra (may be NULL). */
+/* Begins a message in the batch; attributes, at most 2 KiB, are added to the returned header. It
+ * moves when the batch grows: use nl->last. `extra` is the family header's size; it is zeroed and
+ * returned through *ret_extra (may be NULL). */
 struct nlmsghdr *netlink__begin(struct netlink *nl, uint16_t type, uint16_t flags, size_t extra,
 				void **ret_extra);
-/* Makes room for `bytes` of attributes; call before adding more than 1 KiB to one message. */
-void netlink__room(struct netlink *nl, size_t bytes);
 /* Ends the message under construction: call when its attributes are complete. */
 void netlink__end(struct netlink *nl);
 /* Asks for an acknowledgement of the message ended last. */

@@ -73,6 +73,8 @@ static void batch_mark(struct netlink *nl, uint16_t type)
 	netlink__end(nl);
 }
 
+enum { PART_MAX = NETLINK_BATCH_MAX / 2 };
+
 int nft__begin(struct net *net, struct err *err)
 {
 	int r = net__nf(net, err);
@@ -80,7 +82,28 @@ int nft__begin(struct net *net, struct err *err)
 		netlink__drop(&net->nf);
 		batch_mark(&net->nf, NFNL_MSG_BATCH_BEGIN);
 	}
+	net->part = 0;
 	return r;
+}
+
+static int commit_part(struct net *net)
+{
+	/* Only the last message is acknowledged: the answers to thousands would not fit into the
+	 * socket. Those that fail answer anyway. */
+	netlink__ask_ack(&net->nf);
+	batch_mark(&net->nf, NFNL_MSG_BATCH_END);
+	return netlink__commit(&net->nf, NULL, 0);
+}
+
+/* Thousands of ports, each a ring of elements, are more than one transaction can be. */
+static void make_room(struct net *net)
+{
+	if (net->nf.len < PART_MAX)
+		return;
+	if (net->part == 0)
+		net->part = commit_part(net);
+	netlink__drop(&net->nf);
+	batch_mark(&net->nf, NFNL_MSG_BATCH_BEGIN);
 }
 
 static void put_value(struct nlmsghdr *m, uint16_t type, const void *bytes, size_t len)
@@ -111,6 +134,7 @@ static void put_element(struct net *net, enum nft_op op, const char *set, const 
 			size_t n)
 {
 	struct netlink *nl = &net->nf;
+	make_room(net);
 	struct nlattr *list = open_list(nl, op == NFT_ADD ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
 					net->table, set);
 	struct nlmsghdr *m = nl->last;
@@ -141,11 +165,10 @@ void nft__range(struct net *net, enum nft_op op, const char *set, const void *fi
 
 int nft__commit(struct net *net)
 {
-	/* Only the last message is acknowledged: the answers to thousands would not fit into the
-	 * socket. Those that fail answer anyway. */
-	netlink__ask_ack(&net->nf);
-	batch_mark(&net->nf, NFNL_MSG_BATCH_END);
-	return netlink__commit(&net->nf, NULL, 0);
+	if (net->part == 0)
+		return commit_part(net);
+	netlink__drop(&net->nf);
+	return net->part;
 }
 
 /* --- questions --- */

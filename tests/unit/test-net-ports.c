@@ -4,6 +4,7 @@
 #include "net/link.h"
 #include "net/nft.h"
 #include "net/port.h"
+#include "net/rules.h"
 
 static struct world world;
 
@@ -665,6 +666,37 @@ static void the_firewall_is_followed(void **state)
 		close(fds[i]);
 }
 
+/* Rings of thousands of ports are more than one message to the kernel can be. */
+static void a_transaction_may_be_of_any_size(void **state)
+{
+	struct world *w = *state;
+	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
+	uint8_t key[8] = { 0 };
+	must(rules__ready(w->net, err));
+	must(nft__begin(w->net, err));
+	for (size_t p = 0; p < 2 * ARRAY_SIZE(protocols); p++) { /* all of them twice */
+		key[0] = protocols[p % ARRAY_SIZE(protocols)];
+		for (uint32_t port = 0; port <= UINT16_MAX; port++) {
+			uint16_t bytes = htons((uint16_t)port);
+			memcpy(key + 4, &bytes, sizeof(bytes));
+			nft__element(w->net, NFT_ADD, "refused", key, sizeof(key), NULL, 0);
+		}
+	}
+	assert_int_equal(nft__commit(w->net), 0);
+	assert_true(nft__has(w->net, "refused", key, sizeof(key)));
+	memset(key, 0, sizeof(key));
+	key[0] = IPPROTO_TCP;
+	assert_true(nft__has(w->net, "refused", key, sizeof(key)));
+	/* A part that fails is the answer, whatever follows it. */
+	must(nft__begin(w->net, err));
+	key[0] = IPPROTO_DCCP;
+	nft__element(w->net, NFT_DELETE, "refused", key, sizeof(key), NULL, 0);
+	key[0] = IPPROTO_TCP;
+	for (uint32_t i = 0; i < 2 * 196608; i++)
+		nft__element(w->net, NFT_ADD, "refused", key, sizeof(key), NULL, 0);
+	assert_int_equal(nft__commit(w->net), -ENOENT);
+}
+
 int main(void)
 {
 #define world_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -684,6 +716,7 @@ int main(void)
 		world_test(ipv6_reaches_containers_that_have_only_ipv4),
 		world_test(detached_interfaces_go_together),
 		world_test(the_firewall_is_followed),
+		world_test(a_transaction_may_be_of_any_size),
 		cmocka_unit_test(ports_know_what_they_share),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
