@@ -1,7 +1,7 @@
 /* The one error type. A function that can fail returns int: 0 (or a documented count) on success,
- *negative errno on failure, and then, and only then, `err` (last parameter, never NULL) is filled.
- *Outputs are untouched on failure. Floors 1 to 4 make errors and pass them up; only cli/ and api/
- *print them.
+ * negative errno on failure, and then, and only then, `err` (last parameter, never NULL) is filled.
+ * Outputs are untouched on failure. Floors 1 to 4 make errors and pass them up; only cli/ and api/
+ * print them.
  *
  *	struct err err = ERR_INIT;
  *	int r = fs_read(dirfd, "hosts", HOSTS_MAX, &text, &err);
@@ -9,7 +9,7 @@
  *		return err_wrap(&err, "container '%s'", name);
  *
  * Messages: lower case, no full stop, subject in single quotes, and, where there is one, the
- *remedy. */
+ * remedy. */
 #ifndef STAVE_BASE_ERR_H
 #define STAVE_BASE_ERR_H
 

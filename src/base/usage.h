@@ -1,5 +1,5 @@
 /* What trees take up on disk: blocks, as `du` counts them, each file once however many names it
- *has. Never follows symlinks, never crosses a mount point.
+ * has. Never follows symlinks, never crosses a mount point.
  *
  *	cleanup_usage struct usage *u = usage_new();
  *	usage_add(u, dirfd, "layers", &bytes, err);

@@ -1,5 +1,5 @@
 /* A Dockerfile's text as a list of stages and instructions. Nothing is expanded, opened or run
- *here; ARG and ENV values are what was written (expand.h replaces variables and takes quotes away).
+ * here; ARG and ENV values are what was written (expand.h replaces variables, takes quotes away).
  *
  *	struct dockerfile file;
  *	int r = dockerfile_parse(text, len, "Dockerfile", &file, &diagnostics);

@@ -296,28 +296,6 @@ int build_argument_allow(struct build_options *b, const char *text, struct err *
 	return 0;
 }
 
-static const struct {
-	const char *name;
-	int resource;
-} limits[] = {
-	{ "as", RLIMIT_AS },
-	{ "core", RLIMIT_CORE },
-	{ "cpu", RLIMIT_CPU },
-	{ "data", RLIMIT_DATA },
-	{ "fsize", RLIMIT_FSIZE },
-	{ "locks", RLIMIT_LOCKS },
-	{ "memlock", RLIMIT_MEMLOCK },
-	{ "msgqueue", RLIMIT_MSGQUEUE },
-	{ "nice", RLIMIT_NICE },
-	{ "nofile", RLIMIT_NOFILE },
-	{ "nproc", RLIMIT_NPROC },
-	{ "rss", RLIMIT_RSS },
-	{ "rtprio", RLIMIT_RTPRIO },
-	{ "rttime", RLIMIT_RTTIME },
-	{ "sigpending", RLIMIT_SIGPENDING },
-	{ "stack", RLIMIT_STACK },
-};
-
 static int parse_limit(const char *text, uint64_t *ret)
 {
 	if (str_eq(text, "-1")) {
@@ -333,11 +311,8 @@ int build_argument_ulimit(struct build_options *b, const char *text, struct err 
 	size_t len = strcspn(text, "=");
 	cleanup_free char *name = xstrndup(text, len), *soft = NULL;
 	const char *value = text[len] ? text + len + 1 : "";
-	struct spec_rlimit limit = { .resource = -1 };
+	struct spec_rlimit limit = { .resource = spec_rlimit_resource(name) };
 
-	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
-		if (str_eq(limits[i].name, name))
-			limit.resource = limits[i].resource;
 	if (limit.resource < 0)
 		return err_usage(err, "ulimit '%s' is not known", name);
 	soft = xstrndup(value, strcspn(value, ":"));

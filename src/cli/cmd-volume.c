@@ -26,17 +26,6 @@ static const struct option ls_options[] = {
 	{ .name = NULL },
 };
 
-static const struct listing_column columns[] = {
-	{ "DRIVER", "Driver" },
-	{ "VOLUME NAME", "Name" },
-	{ NULL, NULL },
-};
-
-static const struct listing_column size_columns[] = {
-	{ "DRIVER", "Driver" }, { "VOLUME NAME", "Name" }, { "SIZE", "Size" },
-	{ "INODES", "Inodes" }, { "LIMIT", "Limit" },	   { NULL, NULL },
-};
-
 static int ls_gather(struct cli *cli, const struct ls_args *o, json_t *rows, struct err *err)
 {
 	cleanup_volume_use struct volume_use use = { 0 };
@@ -68,20 +57,10 @@ static int ls_run(struct cli *cli, void *options, const struct strv *args, struc
 {
 	const struct ls_args *o = options;
 	cleanup_json json_t *rows = json_array();
-	const json_t *row;
-	size_t i;
 	int r = ls_gather(cli, o, rows, err);
 
 	(void)args;
-	if (r < 0)
-		return r;
-	if (!o->quiet)
-		return listing_print(&(struct listing){ .columns = o->size ? size_columns : columns,
-							.rows = rows },
-				     o->format, err);
-	json_array_foreach(rows, i, row)
-		puts(json_str(row, "Name", ""));
-	return 0;
+	return r < 0 ? r : volume_rows_print(rows, o->quiet, o->size, o->format, err);
 }
 
 const struct cmd cmd_volume_ls = {

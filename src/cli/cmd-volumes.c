@@ -1,9 +1,6 @@
 /* volumes: the project's volumes. */
 #include "cli/cli.h"
-#include "cli/listing.h"
 #include "cli/volume-view.h"
-
-#include <stdio.h>
 
 struct volumes_args {
 	bool quiet, size;
@@ -18,17 +15,6 @@ static const struct option volumes_options[] = {
 	{ 's', "size", OPTION_FLAG, offsetof(struct volumes_args, size), NULL, NULL,
 	  "Also the space and the inodes they take up", 0 },
 	{ .name = NULL },
-};
-
-static const struct listing_column columns[] = {
-	{ "DRIVER", "Driver" },
-	{ "VOLUME NAME", "Name" },
-	{ NULL, NULL },
-};
-
-static const struct listing_column size_columns[] = {
-	{ "DRIVER", "Driver" }, { "VOLUME NAME", "Name" }, { "SIZE", "Size" },
-	{ "INODES", "Inodes" }, { "LIMIT", "Limit" },	   { NULL, NULL },
 };
 
 /* With services named: only what their containers mount. */
@@ -72,19 +58,8 @@ static int volumes_run(struct cli *cli, void *options, const struct strv *args, 
 {
 	const struct volumes_args *o = options;
 	cleanup_json json_t *rows = json_array();
-	const json_t *row;
-	size_t i;
 	int r = gather(cli, args, o->size, rows, err);
-	if (r < 0)
-		return r;
-	if (!o->quiet) {
-		struct listing listing = { .columns = o->size ? size_columns : columns,
-					   .rows = rows };
-		return listing_print(&listing, o->format, err);
-	}
-	json_array_foreach(rows, i, row)
-		puts(json_str(row, "Name", ""));
-	return 0;
+	return r < 0 ? r : volume_rows_print(rows, o->quiet, o->size, o->format, err);
 }
 
 const struct cmd cmd_volumes = {

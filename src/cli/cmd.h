@@ -1,16 +1,25 @@
 /* Verbs and their options as data. One verb is one file with one exported row; parsing, --help,
- *completion and "did you mean" come from the row. A verb parses nothing itself: its options arrive
- *in a struct of its own.
+ * completion, the manual page and "did you mean" come from the row. A verb parses nothing itself:
+ * its options arrive in a struct of its own.
  *
- *	struct kill_options { const char *signal; bool remove_orphans; };
+ *	struct kill_args {
+ *		const char *signal;
+ *		bool remove_orphans;
+ *	};
  *	static const struct option kill_options[] = {
- *		{ 's', "signal", OPTION_TEXT, offsetof(struct kill_options, signal), "SIGNAL",
- *"SIGKILL", "Signal to send" }, { 0 },
+ *		{ 's', "signal", OPTION_TEXT, offsetof(struct kill_args, signal), "SIGNAL",
+ *		  "SIGKILL", "Signal to send", 0 },
+ *		{ .name = NULL },
  *	};
  *	const struct cmd cmd_kill = {
- *		.name = "kill", .summary = "Force stop service containers", .args = "[SERVICE...]",
- *.max_args = ARGS_ANY, .options = kill_options, .options_size = sizeof(struct kill_options), .flags
- *= CMD_PROJECT, .run = kill_run,
+ *		.name = "kill",
+ *		.summary = "Force stop service containers",
+ *		.args = "[SERVICE...]",
+ *		.max_args = ARGS_ANY,
+ *		.options = kill_options,
+ *		.options_size = sizeof(struct kill_args),
+ *		.flags = CMD_PROJECT,
+ *		.run = kill_run,
  *	};
  */
 #ifndef STAVE_CLI_CMD_H

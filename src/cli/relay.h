@@ -1,7 +1,7 @@
 /* Standard descriptors for a process in a container. Only pipes are handed over as they are: a
- *terminal of the host could be typed into from inside (TIOCSTI), a file could be cut or rewound,
- *and both show the host's path in /proc/self/fd. For those the process gets a pipe, and the bytes
- *are carried here.
+ * terminal of the host could be typed into from inside (TIOCSTI), a file could be cut or rewound,
+ * and both show the host's path in /proc/self/fd. For those the process gets a pipe, and the bytes
+ * are carried here.
  *
  *	struct relay relay = RELAY_NONE;
  *	relay_open(&relay, own, err);         relay.child[i] is for the process

@@ -27,16 +27,6 @@ struct running {
 	size_t detach_len, detach_seen;
 };
 
-bool session_window(unsigned short *ret_rows, unsigned short *ret_cols)
-{
-	struct winsize ws;
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) < 0)
-		return false;
-	*ret_rows = ws.ws_row;
-	*ret_cols = ws.ws_col;
-	return true;
-}
-
 static void resize(const struct running *s)
 {
 	struct winsize ws;

@@ -29,7 +29,5 @@ enum { SESSION_ENDED = 0, SESSION_DETACHED = 1 };
 int session_run(const struct session *session, struct err *err);
 /* The exit status for the shell from a wait status: the code, or 128 + signal. */
 int session_exit_status(int wait_status);
-/* The present window size; false when stdout is no terminal. */
-bool session_window(unsigned short *ret_rows, unsigned short *ret_cols);
 
 #endif

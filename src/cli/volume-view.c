@@ -1,6 +1,9 @@
 #include "cli/volume-view.h"
 
 #include "base/parse.h"
+#include "cli/listing.h"
+
+#include <stdio.h>
 
 /* --- who uses what --- */
 
@@ -95,6 +98,32 @@ json_t *volume_row(const struct volume *v, bool size, struct err *err)
 			 "N/A", "Inodes", inodes_text, "Labels", labels, "Limit",
 			 json_str(v->options, "size", ""), "Links", "N/A", "Mountpoint", v->path,
 			 "Name", v->name, "Scope", "local", "Size", bytes_text, "Status", "N/A");
+}
+
+static const struct listing_column columns[] = {
+	{ "DRIVER", "Driver" },
+	{ "VOLUME NAME", "Name" },
+	{ NULL, NULL },
+};
+
+static const struct listing_column size_columns[] = {
+	{ "DRIVER", "Driver" }, { "VOLUME NAME", "Name" }, { "SIZE", "Size" },
+	{ "INODES", "Inodes" }, { "LIMIT", "Limit" },	   { NULL, NULL },
+};
+
+int volume_rows_print(const json_t *rows, bool quiet, bool size, const char *format,
+		      struct err *err)
+{
+	const json_t *row;
+	size_t i;
+
+	if (!quiet)
+		return listing_print(
+			&(struct listing){ .columns = size ? size_columns : columns, .rows = rows },
+			format, err);
+	json_array_foreach(rows, i, row)
+		puts(json_str(row, "Name", ""));
+	return 0;
 }
 
 json_t *volume_inspect(const struct volume *v, bool size, int users, struct err *err)

@@ -28,6 +28,9 @@ const struct volume_user *volume_use_next(const struct volume_use *use, const ch
 json_t *volume_labels(const struct volume *v);
 /* For listing_print(). With `size` its data are looked at. New reference; NULL on failure. */
 json_t *volume_row(const struct volume *v, bool size, struct err *err);
+/* Prints rows: names alone (quiet), or what --format says. */
+int volume_rows_print(const json_t *rows, bool quiet, bool size, const char *format,
+		      struct err *err);
 /* The Engine API's object. With `size` its UsageData, too; `users` goes in there. */
 json_t *volume_inspect(const struct volume *v, bool size, int users, struct err *err);
 

@@ -1,13 +1,11 @@
 #include "compose/compose.h"
 
-#include "compose/config.h"
 #include "compose/decode.h"
 #include "compose/discover.h"
 #include "compose/document.h"
 #include "compose/load.h"
 #include "compose/resolve.h"
 #include "compose/schema.h"
-#include "compose/yaml-write.h"
 
 /* The last `name:` of the files, with its variables replaced. The files are read again for the
  * tree: the name must be known before the first of them is interpolated. */
@@ -107,10 +105,4 @@ json_t *compose_to_json(const struct compose_result *result)
 {
 	const struct compose_model *m = result->model;
 	return m->canonical ? json_incref(m->canonical) : node_json(m->tree);
-}
-
-char *compose_to_yaml(const struct compose_result *result)
-{
-	cleanup_json json_t *document = compose_to_json(result), *shown = config_for_yaml(document);
-	return yaml_write(shown);
 }

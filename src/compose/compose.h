@@ -1,6 +1,6 @@
 /* What does this set of Compose files mean? Files -> tree of nodes with marks -> interpolate,
- *extends, include, merge, profiles -> validated -> typed struct project (compose/project.h), and
- *back (`config`). Called by the cli. Knows nothing of how anything runs; reads files, never writes.
+ * extends, include, merge, profiles -> validated -> typed struct project (compose/project.h), and
+ * back (`config`). Called by the cli. Knows nothing of how anything runs; reads, never writes.
  *
  *	struct compose_options options = { .files = ..., ... };
  *	struct compose_result result;
@@ -54,8 +54,6 @@ int compose_load(const struct compose_options *options, struct compose_result *r
 /* The canonical document, as `config --format json` prints it (Docker Compose's fields and
  * order-free equality). New reference. */
 json_t *compose_to_json(const struct compose_result *result);
-/* As YAML text, as `config` prints it. Owned. */
-char *compose_to_yaml(const struct compose_result *result);
 
 /* The resolved project as stored and sent to the supervisor: everything struct project holds, marks
  * included, and back, without looking at any file again. */

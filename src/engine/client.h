@@ -1,11 +1,11 @@
 /* How the cli and api/ reach a project's supervisor. Requests carry intentions, replies are events
- *and one result; data (logs, state, stats, terminals) never passes through here except as
- *descriptors.
+ * and one result; data (logs, state, stats, terminals) never passes through here except as
+ * descriptors. Every call blocks.
  *
  *	struct client *client;
- *	client_open(&paths, project, CLIENT_SPAWN, interrupt_fd, &client, &err);      starts keeper
- *and supervisor when there are none client_apply(client, project, &goal, on_event, data, &err);
- *blocks until done; Ctrl-C: client_cancel from on_event client_free(client);
+ *	client_open(&paths, project, CLIENT_SPAWN, interrupt_fd, &client, &err);
+ *	client_apply(client, project, &goal, interrupt_fd, on_event, data, &err);
+ *	client_free(client);
  */
 #ifndef STAVE_ENGINE_CLIENT_H
 #define STAVE_ENGINE_CLIENT_H

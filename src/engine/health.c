@@ -4,14 +4,9 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/parse.h"
-#include "base/proc.h"
-#include "engine/supervisor.h"
-#include "runtime/runtime.h"
+#include "engine/errand.h"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <sys/wait.h>
 
 enum {
 	OUTPUT_MAX = 4096,
@@ -20,14 +15,10 @@ enum {
 
 struct health {
 	struct life *life;
-	struct timer *timer;	    /* next check, or the end of this one's time */
-	struct runtime_child child; /* pid -1: none runs */
-	struct watch *pidfd_watch, *output_watch;
-	int output;   /* read end */
-	nsec_t began; /* wall */
+	struct timer *timer; /* next check, or the end of this one's time */
+	nsec_t began;	     /* wall */
 	bool timed_out;
-	char text[OUTPUT_MAX + 1];
-	size_t len;
+	struct errand check;
 };
 
 static void check_begin(struct timer *t, void *data);
@@ -82,46 +73,10 @@ static void judge(struct life *life, bool healthy)
 	life->s->tell->changed(life);
 }
 
-static void read_output(struct health *h)
-{
-	char rest[OUTPUT_MAX];
-	for (;;) {
-		bool room = h->len < OUTPUT_MAX;
-		ssize_t n = read(h->output, room ? h->text + h->len : rest,
-				 room ? OUTPUT_MAX - h->len : sizeof(rest));
-		if (n <= 0)
-			break;
-		if (room)
-			h->len += (size_t)n;
-	}
-}
-
-static void output_ready(struct watch *w, int fd, uint32_t events, void *data)
-{
-	struct health *h = data;
-	(void)fd;
-	read_output(h);
-	if (events & (EPOLLHUP | EPOLLERR))
-		watch_events(w, 0);
-}
-
-static void check_clear(struct health *h)
-{
-	watch_close(h->pidfd_watch);
-	watch_close(h->output_watch);
-	h->pidfd_watch = h->output_watch = NULL;
-	h->output = fd_close(h->output);
-	runtime_child_done(&h->child);
-	h->child = RUNTIME_CHILD_NONE;
-}
-
 /* Text of anything: what is no UTF-8 would not survive JSON. */
 static char *clean_output(const struct health *h)
 {
-	size_t len = h->len;
-	while (len > 0 && (h->text[len - 1] == '\n' || h->text[len - 1] == '\r'))
-		len--;
-	char *text = xstrndup(h->text, len);
+	char *text = errand_words(&h->check);
 	if (str_utf8(text, strlen(text), false))
 		return text;
 	for (char *p = text; *p; p++)
@@ -136,7 +91,6 @@ static void check_over(struct health *h, int exit_code, char *output)
 	const struct health_result result = {
 		.start = h->began, .end = now_wall(), .exit_code = exit_code, .output = output
 	};
-	check_clear(h);
 	keep_result(life->c, &result);
 	debug("%s: health check: %d %s", life->c->name, exit_code, output);
 	timer_close(h->timer);
@@ -146,27 +100,19 @@ static void check_over(struct health *h, int exit_code, char *output)
 		h->timer = loop_timer(life->s->loop, next_interval(life), 0, check_begin, h);
 }
 
-static void check_exited(struct watch *w, int fd, uint32_t events, void *data)
+static void check_ended(struct errand *errand, int code, const struct err *failed, void *data)
 {
 	struct health *h = data;
-	(void)w;
-	(void)events;
-	siginfo_t info = { 0 };
-	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
-		return;
-	read_output(h);
-	cleanup_err struct err failed = ERR_INIT;
-	int r = runtime_start_result(h->child.status_fd, &failed);
+	(void)errand;
 	if (h->timed_out) {
 		char limit[DURATION_TEXT];
 		check_over(h, -1,
 			   xasprintf("Health check exceeded timeout (%s)",
 				     format_duration(h->life->c->health.timeout, limit)));
-	} else if (r < 0) {
-		check_over(h, failed.no == EACCES ? 126 : 127, xstrdup(failed.msg));
+	} else if (failed) {
+		check_over(h, failed->no == EACCES ? 126 : 127, xstrdup(failed->msg));
 	} else {
-		check_over(h, info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status,
-			   clean_output(h));
+		check_over(h, code, clean_output(h));
 	}
 }
 
@@ -177,7 +123,7 @@ static void check_timeout(struct timer *t, void *data)
 	struct health *h = data;
 	(void)t;
 	h->timed_out = true;
-	proc_kill_family(h->child.pid); /* its end is noticed as any other */
+	errand_kill(&h->check);
 }
 
 /* --- the check --- */
@@ -201,7 +147,6 @@ static int run_check(struct health *h, struct err *err)
 {
 	struct life *life = h->life;
 	cleanup_spec struct spec spec = { 0 };
-	int pipe_fds[2];
 	int r = state_spec_load(&life->s->paths, life->c, &spec, err);
 	if (r < 0)
 		return r;
@@ -210,25 +155,7 @@ static int run_check(struct health *h, struct err *err)
 	strv_done(&spec.process.args);
 	spec.process.args = args;
 	spec.process.tty = false;
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return err_sys(err, errno, "make a pipe");
-	const struct runtime_exec exec = {
-		.pid = life->c->pid,
-		.start_time = life->c->start_time,
-		.process = &spec.process,
-		.stdio = { FD_NONE, pipe_fds[1], pipe_fds[1] },
-	};
-	r = runtime_exec(&spec, &exec, &h->child, err);
-	fd_close(pipe_fds[1]);
-	if (r < 0) {
-		fd_close(pipe_fds[0]);
-		return r;
-	}
-	h->output = pipe_fds[0];
-	(void)fcntl(h->output, F_SETFL, O_NONBLOCK);
-	h->output_watch = loop_watch(life->s->loop, h->output, EPOLLIN, output_ready, h);
-	h->pidfd_watch = loop_watch(life->s->loop, h->child.pidfd, EPOLLIN, check_exited, h);
-	return 0;
+	return errand_begin(&h->check, life, &spec, false, err);
 }
 
 /* The first process has ended, and the news of it is on its way. */
@@ -250,7 +177,6 @@ static void check_begin(struct timer *t, void *data)
 	}
 	h->began = now_wall();
 	h->timed_out = false;
-	h->len = 0;
 	if (run_check(h, &err) < 0) {
 		check_over(h, 127, xstrdup(err.msg));
 		return;
@@ -272,8 +198,10 @@ void health_start(struct life *life)
 		c->health_state = HEALTH_STARTING;
 	struct health *h = new0(struct health);
 	h->life = life;
-	h->child = RUNTIME_CHILD_NONE;
-	h->output = FD_NONE;
+	h->check = ERRAND_NONE;
+	h->check.over = check_ended;
+	h->check.data = h;
+	h->check.keep = OUTPUT_MAX;
 	h->timer = loop_timer(life->s->loop, next_interval(life), 0, check_begin, h);
 	life->health = h;
 }
@@ -284,11 +212,7 @@ void health_stop(struct life *life)
 	if (!h)
 		return;
 	life->health = NULL;
-	if (h->child.pid > 0) {
-		proc_kill_family(h->child.pid);
-		(void)waitpid(h->child.pid, NULL, 0); /* killed: it is a matter of microseconds */
-	}
-	check_clear(h);
+	errand_end(&h->check);
 	timer_close(h->timer);
 	free(h);
 }

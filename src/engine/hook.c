@@ -3,13 +3,7 @@
  * itself (a restart policy, a crash) runs none, as with Docker Compose. The hooks are those of the
  * record's configuration, so that they are the container's own, whatever was edited since. */
 #include "base/log.h"
-#include "base/proc.h"
-#include "engine/supervisor.h"
-#include "runtime/runtime.h"
-
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
+#include "engine/errand.h"
 
 enum {
 	OUTPUT_KEPT = 400, /* the end of what a hook wrote, for its error */
@@ -30,13 +24,9 @@ struct hooks {
 	enum hook_kind kind;
 	json_t *list; /* own reference */
 	size_t next;
-	struct runtime_child child; /* pid -1: none runs */
-	struct watch *pidfd_watch, *output_watch;
+	struct errand one; /* that runs */
 	struct timer *timer;
-	int output; /* read end */
 	bool timed_out, aborted;
-	char text[OUTPUT_KEPT + 1];
-	size_t len;
 };
 
 static json_t *hooks_of(const struct container *c, enum hook_kind kind)
@@ -51,45 +41,10 @@ bool hooks_has(const struct container *c, enum hook_kind kind)
 
 /* --- the end of one --- */
 
-static void read_output(struct hooks *h)
-{
-	char chunk[OUTPUT_KEPT];
-	ssize_t n;
-	while (h->output >= 0 && (n = read(h->output, chunk, sizeof(chunk))) > 0) {
-		size_t keep = OUTPUT_KEPT - (size_t)n; /* of what is there already */
-		if (h->len > keep) {
-			memmove(h->text, h->text + h->len - keep, keep);
-			h->len = keep;
-		}
-		memcpy(h->text + h->len, chunk, (size_t)n);
-		h->len += (size_t)n;
-	}
-	h->text[h->len] = '\0';
-}
-
-static void output_ready(struct watch *w, int fd, uint32_t events, void *data)
-{
-	(void)fd;
-	read_output(data);
-	if (events & (EPOLLHUP | EPOLLERR))
-		watch_events(w, 0);
-}
-
-static void clear_child(struct hooks *h)
-{
-	watch_close(h->pidfd_watch);
-	watch_close(h->output_watch);
-	timer_close(h->timer);
-	h->pidfd_watch = h->output_watch = NULL;
-	h->timer = NULL;
-	h->output = fd_close(h->output);
-	runtime_child_done(&h->child);
-	h->child = RUNTIME_CHILD_NONE;
-}
-
 static void hooks_free(struct hooks *h)
 {
-	clear_child(h);
+	timer_close(h->timer);
+	errand_end(&h->one);
 	json_decref(h->list);
 	free(h);
 }
@@ -112,10 +67,9 @@ static void hooks_over(struct hooks *h)
 /* The last line that it wrote, without what a terminal would act on. */
 static char *last_words(struct hooks *h)
 {
-	while (h->len > 0 && (h->text[h->len - 1] == '\n' || h->text[h->len - 1] == '\r'))
-		h->text[--h->len] = '\0';
-	const char *line = strrchr(h->text, '\n');
-	char *words = xstrdup(line ? line + 1 : h->text);
+	cleanup_free char *text = errand_words(&h->one);
+	const char *line = strrchr(text, '\n');
+	char *words = xstrdup(line ? line + 1 : text);
 	for (char *p = words; *p; p++)
 		if ((unsigned char)*p < ' ' || (unsigned char)*p >= 0x7f)
 			*p = '?';
@@ -139,26 +93,20 @@ static void fail(struct hooks *h, const char *format, ...)
 
 static void begin_next(struct hooks *h);
 
-static void child_exited(struct watch *w, int fd, uint32_t events, void *data)
+static void one_ended(struct errand *errand, int code, const struct err *failed, void *data)
 {
 	struct hooks *h = data;
-	(void)w;
-	(void)events;
-	siginfo_t info = { 0 };
-	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
-		return;
-	read_output(h);
-	cleanup_err struct err failed = ERR_INIT;
-	int code = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
-	if (runtime_start_result(h->child.status_fd, &failed) < 0)
-		fail(h, "could not be run: %s", failed.msg);
+	(void)errand;
+	if (failed)
+		fail(h, "could not be run: %s", failed->msg);
 	else if (h->aborted)
 		fail(h, "was interrupted");
 	else if (h->timed_out)
 		fail(h, "took longer than %d s", PRE_STOP_LIMIT_S);
 	else if (code != 0)
 		fail(h, "exited with status %d", code);
-	clear_child(h);
+	timer_close(h->timer);
+	h->timer = NULL;
 	if (h->life->hook_error.no)
 		hooks_over(h);
 	else
@@ -172,7 +120,7 @@ static void out_of_time(struct timer *t, void *data)
 	struct hooks *h = data;
 	(void)t;
 	h->timed_out = true;
-	proc_kill_family(h->child.pid); /* its end is noticed as any other */
+	errand_kill(&h->one);
 }
 
 static void set_text(char **field, const char *value)
@@ -206,43 +154,24 @@ static int run_one(struct hooks *h, const json_t *hook, struct err *err)
 {
 	struct life *life = h->life;
 	cleanup_spec struct spec spec = { 0 };
-	int pipe_fds[2];
 	int r = state_spec_load(&life->s->paths, life->c, &spec, err);
 	if (r < 0)
 		return r;
 	set_process(&spec.process, hook);
 	if (spec.process.args.n == 0)
 		return err_input(err, "it has no command");
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return err_sys(err, errno, "make a pipe");
-	const struct runtime_exec exec = {
-		.pid = life->c->pid,
-		.start_time = life->c->start_time,
-		.process = &spec.process,
-		.privileged = json_flag(hook, "privileged", false),
-		.stdio = { FD_NONE, pipe_fds[1], pipe_fds[1] },
-	};
-	r = runtime_exec(&spec, &exec, &h->child, err);
-	fd_close(pipe_fds[1]);
-	if (r < 0) {
-		fd_close(pipe_fds[0]);
-		return r;
-	}
-	h->output = pipe_fds[0];
-	(void)fcntl(h->output, F_SETFL, O_NONBLOCK);
-	h->output_watch = loop_watch(life->s->loop, h->output, EPOLLIN, output_ready, h);
-	h->pidfd_watch = loop_watch(life->s->loop, h->child.pidfd, EPOLLIN, child_exited, h);
-	if (kinds[h->kind].limit)
+	r = errand_begin(&h->one, life, &spec, json_flag(hook, "privileged", false), err);
+	if (r == 0 && kinds[h->kind].limit)
 		h->timer = loop_timer(life->s->loop, kinds[h->kind].limit, 0, out_of_time, h);
-	return 0;
+	return r;
 }
 
 static void begin_next(struct hooks *h)
 {
 	struct life *life = h->life;
 	cleanup_err struct err err = ERR_INIT;
-	h->len = 0;
-	h->text[0] = '\0';
+	h->one.len = 0; /* one that does not begin has no words */
+	h->one.text[0] = '\0';
 	const json_t *hook = json_array_get(h->list, h->next);
 	if (!hook) {
 		hooks_over(h);
@@ -260,7 +189,7 @@ static void begin_next(struct hooks *h)
 static void begin_deferred(void *data)
 {
 	struct life *life = data;
-	if (life->hooks && life->hooks->child.pid < 0)
+	if (life->hooks && !errand_runs(&life->hooks->one))
 		begin_next(life->hooks);
 }
 
@@ -277,8 +206,11 @@ int hooks_begin(struct life *life, enum hook_kind kind)
 	h->life = life;
 	h->kind = kind;
 	h->list = json_incref(list);
-	h->child = RUNTIME_CHILD_NONE;
-	h->output = FD_NONE;
+	h->one = ERRAND_NONE;
+	h->one.over = one_ended;
+	h->one.data = h;
+	h->one.keep = OUTPUT_KEPT;
+	h->one.keep_end = true;
 	life->hooks = h;
 	if (kind == HOOK_PRE_STOP)
 		life->c->wanted = false; /* a hook may end the program itself */
@@ -291,8 +223,7 @@ void hooks_abort(struct life *life)
 {
 	struct hooks *h = life->hooks;
 	h->aborted = true;
-	if (h->child.pid > 0)
-		proc_kill_family(h->child.pid); /* its end is noticed as any other */
+	errand_kill(&h->one);
 }
 
 void hooks_end(struct life *life)
@@ -301,9 +232,5 @@ void hooks_end(struct life *life)
 	if (!h)
 		return;
 	life->hooks = NULL;
-	if (h->child.pid > 0) {
-		proc_kill_family(h->child.pid);
-		(void)waitpid(h->child.pid, NULL, 0); /* killed: a matter of microseconds */
-	}
 	hooks_free(h);
 }

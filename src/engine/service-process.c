@@ -192,35 +192,11 @@ static int set_security(struct making *m, struct err *err)
 
 /* --- rlimits --- */
 
-static const struct {
-	const char *name;
-	int resource;
-} rlimits[] = {
-	{ "as", RLIMIT_AS },
-	{ "core", RLIMIT_CORE },
-	{ "cpu", RLIMIT_CPU },
-	{ "data", RLIMIT_DATA },
-	{ "fsize", RLIMIT_FSIZE },
-	{ "locks", RLIMIT_LOCKS },
-	{ "memlock", RLIMIT_MEMLOCK },
-	{ "msgqueue", RLIMIT_MSGQUEUE },
-	{ "nice", RLIMIT_NICE },
-	{ "nofile", RLIMIT_NOFILE },
-	{ "nproc", RLIMIT_NPROC },
-	{ "rss", RLIMIT_RSS },
-	{ "rtprio", RLIMIT_RTPRIO },
-	{ "rttime", RLIMIT_RTTIME },
-	{ "sigpending", RLIMIT_SIGPENDING },
-	{ "stack", RLIMIT_STACK },
-};
-
 static int set_rlimits(struct making *m, struct err *err)
 {
 	vec_each(u, &m->service->ulimits) {
-		size_t i = 0;
-		while (i < ARRAY_SIZE(rlimits) && !str_eq(rlimits[i].name, u->name))
-			i++;
-		if (i == ARRAY_SIZE(rlimits))
+		int resource = spec_rlimit_resource(u->name);
+		if (resource < 0)
 			return service__bad(m, NULL, err, "ulimit '%s' is not known", u->name);
 		if (u->soft < -1 || u->hard < -1 ||
 		    (u->hard >= 0 && (u->soft < 0 || u->soft > u->hard)))
@@ -229,7 +205,7 @@ static int set_rlimits(struct making *m, struct err *err)
 					    u->name);
 		vec_push(&m->spec->process.rlimits,
 			 (struct spec_rlimit){
-				 .resource = rlimits[i].resource,
+				 .resource = resource,
 				 .soft = u->soft < 0 ? RLIM_INFINITY : (uint64_t)u->soft,
 				 .hard = u->hard < 0 ? RLIM_INFINITY : (uint64_t)u->hard,
 			 });

@@ -6,17 +6,6 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 
-const char *disk_owner_name(enum disk_owner owner)
-{
-	static const char *const names[] = {
-#define X(name, text) text,
-		DISK_OWNERS(X)
-#undef X
-	};
-
-	return names[owner];
-}
-
 /* Whose a path below the root is, with all below it; the first that fits. What fits none is a
  * record, and is looked into. `item`: which component of the path (from 1) names the item, the one
  * before it in front when `pair`; 0: it is not listed. */

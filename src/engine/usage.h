@@ -4,23 +4,17 @@
 
 #include "engine/state.h"
 
-#define DISK_OWNERS(X)                                                                             \
-	X(BLOBS, "Blobs")	    /* image content as it came */                                 \
-	X(LAYERS, "Layers")	    /* the same, unpacked */                                       \
-	X(CONTAINERS, "Containers") /* writable layers */                                          \
-	X(VOLUMES, "Local Volumes")                                                                \
-	X(BUILD, "Build Cache")                                                                    \
-	X(LOGS, "Logs")                                                                            \
-	X(TEMPORARY, "Temporary") /* what is being made, and what a crash left */                  \
-	X(RECORDS, "Records")	  /* names, states, leases, and the directories themselves */
-
 enum disk_owner {
-#define X(name, text) DISK_##name,
-	DISK_OWNERS(X)
-#undef X
-		DISK_OWNER_MAX_
+	DISK_BLOBS,	 /* image content as it came */
+	DISK_LAYERS,	 /* the same, unpacked */
+	DISK_CONTAINERS, /* writable layers */
+	DISK_VOLUMES,
+	DISK_BUILD, /* the build cache */
+	DISK_LOGS,
+	DISK_TEMPORARY, /* what is being made, and what a crash left */
+	DISK_RECORDS,	/* names, states, leases, and the directories themselves */
+	DISK_OWNER_MAX_
 };
-const char *disk_owner_name(enum disk_owner owner);
 
 /* One thing of an owner that has several: a container's id, a volume's name, "<project>/<slot>" of
  * a log, a layer's chain id. */

@@ -1,13 +1,13 @@
 /* Where the bytes are: references, blobs, unpacked layers, archives, registries. Knows nothing of
- *Compose. Called by the cli, the supervisor (resolve) and build/.
- *
- * The store below a root directory:
+ * Compose. Called by the cli, the supervisor and build/. The store below a root directory:
  *	blobs/sha256/<hex>                    content, as in an OCI image layout
  *	refs/<registry>/<repository>/<tag>    a file holding the digest of a manifest (or, from
- *Docker archives, one made for it) layers/<chain id hex>/                an unpacked layer diff,
- *read-only by convention: overlay format with char 0:0 whiteouts and user.overlay.opaque="y" (the
- *overlay is mounted with `userxattr`) Every write is to a temporary name and renamed; a crash
- *leaves only temporary names, which the next collection removes. */
+ *	                                      Docker archives, of one made for it)
+ *	layers/<chain id hex>/                an unpacked layer diff, read-only by convention
+ * Layers have the overlay's format: char 0:0 whiteouts and user.overlay.opaque="y" (the overlay is
+ * mounted with `userxattr`). Every write is to a temporary name and renamed; a crash leaves only
+ * temporary names, which the next collection removes.
+ */
 #ifndef STAVE_IMAGE_IMAGE_H
 #define STAVE_IMAGE_IMAGE_H
 

@@ -5,10 +5,10 @@
  * It shares the caller's descriptor table, so that the child's pidfd lands there, and leaves its
  * results in a page of shared memory. The child is not to be its own, because it ends at once:
  *
- *	the caller's child          clone3 with CLONE_PARENT
- *	the caller's parent's       the child is orphaned when the intermediate ends, and goes to
- *the nearest subreaper: the keeper. (With CLONE_PARENT twice the keeper would have to reap
- *intermediates that it knows nothing of.)
+ *	the caller's child      clone3 with CLONE_PARENT
+ *	the caller's parent's   orphaned when the intermediate ends, it goes to the nearest
+ *	                        subreaper: the keeper. (With CLONE_PARENT twice the keeper would
+ *	                        have to reap intermediates that it knows nothing of.)
  */
 #include "runtime/cgroup.h"
 #include "runtime/launch.h"

@@ -1,19 +1,19 @@
 /* Run a spec. Called by the supervisor (start, health checks), by `stave exec` and `stave top`
- *(exec, pids), never by a container.
+ * (exec, pids), never by a container.
  *
  * Starting a container, in order:
- *	runtime_protect(...)                     once, first thing in main() of a role that enters
- *containers runtime_namespaces_new(&map, true, &ns)  the slot's user and network namespace; the
- *keeper holds them (net/ attaches interfaces to ns.net) runtime_start(&spec, &start, &child)
- *returns as soon as the first process exists (watch child.status_fd for EPOLLIN)
+ *	runtime_protect(...)                     once, first in main() of who enters containers
+ *	runtime_namespaces_new(&map, true, &ns)  of the slot; the keeper holds them, net/ attaches
+ *	runtime_start(&spec, &start, &child)     returns as soon as the first process exists:
+ *	                                         watch child.status_fd for EPOLLIN
  *	runtime_start_result(child.status_fd)    0: the program runs; else what failed, worded
  *	... the reaper learns the exit status ...
  *	runtime_cleanup(&spec)                   cgroup; mounts vanish with the namespace
  *
  * The process tree: with RUNTIME_CLONE_PARENT the container's first process is a child of the
  * caller's parent (the keeper), which must be a child subreaper (prctl PR_SET_CHILD_SUBREAPER);
- *else of the caller. The keeper sees no other process of ours. Nothing here waits for a container
- *except where it says so. */
+ * else of the caller. The keeper sees no other process of ours. Nothing here waits for a container
+ * except where it says so. */
 #ifndef STAVE_RUNTIME_RUNTIME_H
 #define STAVE_RUNTIME_RUNTIME_H
 

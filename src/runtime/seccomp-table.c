@@ -1,10 +1,10 @@
 /* Docker's seccomp profile as a table (shared reference: its default.json), with these differences,
  * each for a reason:
- *	socketcall	not allowed: its arguments are in memory, so that AF_ALG could be had
- *through it
- *	socket		compared by the 32 bits that the kernel uses, or a set high bit would get
- *past; AF_PACKET refused without CAP_NET_RAW What is not here gives EPERM; what is newer than
- *anything here gives ENOSYS. */
+ *	socketcall	not allowed: its arguments are in memory, and AF_ALG could be had by it
+ *	socket		compared by the 32 bits that the kernel uses, or a set high bit would pass;
+ *			AF_PACKET refused without CAP_NET_RAW
+ * What is not here gives EPERM; what is newer than anything here gives ENOSYS.
+ */
 #include "runtime/seccomp-profile.h"
 
 #include <linux/capability.h>

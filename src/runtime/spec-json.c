@@ -298,20 +298,3 @@ int spec_from_json(const json_t *j, struct spec *ret, struct err *err)
 		*ret = s;
 	return r;
 }
-
-json_t *spec_process_to_json(const struct spec_process *p)
-{
-	return fields_to_json(&spec__process_fields, (const char *)p);
-}
-
-int spec_process_from_json(const json_t *j, struct spec_process *ret, struct err *err)
-{
-	struct spec_process p = { 0 };
-	int r = fields_from_json(&spec__process_fields, j, (char *)&p, err);
-
-	if (r < 0)
-		spec_process_done(&p);
-	else
-		*ret = p;
-	return r;
-}

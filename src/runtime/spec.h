@@ -73,6 +73,8 @@ struct spec_rlimit {
 	int resource; /* RLIMIT_* */
 	uint64_t soft, hard;
 };
+/* "nofile" -> RLIMIT_NOFILE; -1: there is no such limit. */
+int spec_rlimit_resource(const char *name);
 
 struct spec_device {
 	char *source; /* host path */
@@ -190,7 +192,5 @@ void spec_mount_done(struct spec_mount *m);
  * written with mode 0600. */
 json_t *spec_to_json(const struct spec *s);
 int spec_from_json(const json_t *j, struct spec *ret, struct err *err);
-json_t *spec_process_to_json(const struct spec_process *p);
-int spec_process_from_json(const json_t *j, struct spec_process *ret, struct err *err);
 
 #endif
