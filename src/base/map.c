@@ -17,9 +17,8 @@ static uint64_t seed(void)
 }
 
 /* Multiply and fold over eight bytes at a time (as wyhash does), keyed by the seed. */
-static uint32_t hash_key(const char *key)
+uint32_t map_hash(const char *key, size_t len)
 {
-	size_t len = strlen(key);
 	uint64_t h = seed() ^ (len * 0x9e3779b97f4a7c15u);
 	while (len) {
 		uint64_t word = 0;
@@ -66,7 +65,7 @@ static struct map_entry *find(const struct map *m, const char *key)
 {
 	if (!m->live)
 		return NULL;
-	size_t at = find_slot(m, key, hash_key(key));
+	size_t at = find_slot(m, key, map_hash(key, strlen(key)));
 	return m->slots[at] ? &m->entries[m->slots[at] - 1] : NULL;
 }
 
@@ -100,7 +99,7 @@ void map_set(struct map *m, const char *key, void *value)
 	}
 	if (m->n == m->cap)
 		rebuild(m);
-	uint32_t hash = hash_key(key);
+	uint32_t hash = map_hash(key, strlen(key));
 	m->entries[m->n] = (struct map_entry){ .key = xstrdup(key), .value = value, .hash = hash };
 	m->slots[find_slot(m, key, hash)] = (uint32_t)++m->n;
 	m->live++;

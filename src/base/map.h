@@ -37,6 +37,8 @@ void *map_get(const struct map *m, const char *key); /* NULL when missing; borro
 bool map_has(const struct map *m, const char *key);
 /* Removes; returns the value without freeing it, or NULL. */
 void *map_take(struct map *m, const char *key);
+/* The hash of a key, for tables of another kind: as hard to choose, another one in each process. */
+uint32_t map_hash(const char *key, size_t len);
 
 #define map_each(entry, m)                                                                         \
 	for (struct map_entry *entry = (m)->entries; (size_t)(entry - (m)->entries) < (m)->n;      \

@@ -117,6 +117,8 @@ int cache_save(const struct depot *depot, const struct cache_entry *e, struct er
 	if (e->empty)
 		json_put(j, "empty", json_true());
 	json_put_str(j, "result", e->result);
+	if (e->before[0])
+		json_put_str(j, "before", e->before);
 	json_put(j, "bytes", json_integer((json_int_t)e->bytes));
 	json_put(j, "created", json_integer(e->created));
 	return json_write(depot->cache, e->key, j, 0600, 0, err);
@@ -134,6 +136,7 @@ static int read_entry(int cache, const char *key, struct cache_entry *ret, struc
 	e.step = xstrdup(json_str(j, "step", ""));
 	e.result = xstrdup(json_str(j, "result", NULL));
 	inputs_from_json(json_object_get(j, "inputs"), &e);
+	snprintf(e.before, sizeof(e.before), "%s", json_str(j, "before", ""));
 	snprintf(e.snapshot, sizeof(e.snapshot), "%s", json_str(j, "snapshot", ""));
 	layer_from_json(json_object_get(j, "layer"), &e.layer);
 	e.empty = json_flag(j, "empty", false);
@@ -201,6 +204,19 @@ int cache_remember(const struct depot *depot, const char *where, const struct ca
 	json_put_str(j, "key", e->key);
 	json_put(j, "inputs", inputs_to_json(e));
 	return json_write(depot->last, name, j, 0600, 0, err);
+}
+
+int cache_last(const struct depot *depot, const char *where, char key[SHA256_HEX])
+{
+	cleanup_err struct err none = ERR_INIT;
+	cleanup_json json_t *j = NULL;
+	char name[SHA256_HEX];
+
+	hash_hex(where, strlen(where), name);
+	if (json_read(depot->last, name, ENTRY_MAX, &j, &none) < 0)
+		return -ENOENT;
+	snprintf(key, SHA256_HEX, "%s", json_str(j, "key", ""));
+	return strspn(key, "0123456789abcdef") == SHA256_HEX - 1 ? 0 : -ENOENT;
 }
 
 static const struct cache_input *input_of(const struct cache_entry *e, const char *name)

@@ -32,7 +32,9 @@ struct cache_entry {
 	struct image_layer layer; /* layer.chain "": no image stands on it yet */
 	bool empty;		  /* the step changed nothing */
 	char *result;		  /* text that later steps need; NULL: none */
+	char before[SHA256_HEX];  /* key of a run before, whose files its tree shares; "": none */
 	uint64_t bytes;		  /* of its tree */
+	bool counted;		  /* while it is made: bytes is known, and there are some */
 	nsec_t created;		  /* wall */
 };
 void cache_entry_done(struct cache_entry *e);
@@ -55,6 +57,8 @@ int cache_save(const struct depot *depot, const struct cache_entry *e, struct er
 /* Remembers that the step at `where` (Dockerfile, stage and number) had this key. */
 int cache_remember(const struct depot *depot, const char *where, const struct cache_entry *e,
 		   struct err *err);
+/* The key that was remembered there. -ENOENT. */
+int cache_last(const struct depot *depot, const char *where, char key[SHA256_HEX]);
 /* Why the step at `where` has another key than last time: "the file 'app.py' changed", ... Owned.
  */
 char *cache_explain(const struct depot *depot, const char *where, const struct cache_entry *e);

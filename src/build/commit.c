@@ -32,12 +32,16 @@ static int pack_snapshot(const struct depot *depot, struct image_store *store,
 	cleanup_free char *dir = xasprintf("%s/snapshots/%s", depot->root, l->snapshot);
 	cleanup_free char *diff = path_join(dir, "diff");
 	cleanup_fd int fd = open(diff, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_cache_entry struct cache_entry e = { 0 }, before = { 0 };
 	uint64_t entries = 0;
 	int r;
 
 	if (!l->snapshot[0] || fd < 0)
 		return -ENOENT;
-	r = image_layer_pack(store, fd, ret, &entries, err);
+	if (cache_load_any(depot, l->key, &e) == 0 && e.before[0] &&
+	    cache_load_any(depot, e.before, &before) < 0)
+		before.layer.chain[0] = '\0'; /* it is gone: all is packed anew */
+	r = image_layer_pack_again(store, fd, &before.layer, ret, &entries, err);
 	return r < 0 ? r : image_layer_adopt(store, dir, below, ret, entries, err);
 }
 

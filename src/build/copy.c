@@ -412,6 +412,8 @@ static int unpack_source(const struct copy *c, const struct source *s, const str
 		return fd == FD_NONE ? 0 : fd;
 	if (!extract_wanted(fd))
 		return 0;
+	if (w->list)
+		written_spoil(w->list); /* the archive may hold what was copied before */
 	if ((r = writer_follow(w, c->dest, &target, err)) < 0 ||
 	    (r = writer_mkdirs(w, target, err)) < 0 ||
 	    (r = extract(w, fd, s->written, target, err)) < 0)
@@ -480,14 +482,20 @@ static int write_source(const struct copy *c, const struct source *s, const stru
 	return writer_copy(w, s->tree, s->path, c->exclude, s->include, target, err);
 }
 
-int copy_apply(struct copy *c, int root, int users, struct err *err)
+int copy_apply(struct copy *c, const struct copy_target *target, struct err *err)
 {
 	struct writer w = {
-		.root = root, .mode = c->mode, .has_epoch = c->o.has_epoch, .epoch = c->o.epoch
+		.root = target->root,
+		.own = target->own,
+		.before = target->before,
+		.list = target->list,
+		.mode = c->mode,
+		.has_epoch = c->o.has_epoch,
+		.epoch = c->o.epoch,
 	};
 	int r;
 
-	if ((r = find_owner(c, users, &w, err)) < 0)
+	if ((r = find_owner(c, target->users, &w, err)) < 0)
 		return r;
 	vec_each(s, &c->sources)
 		if ((r = write_source(c, s, &w, err)) < 0)

@@ -4,7 +4,7 @@
  *	struct copy *copy = NULL;
  *	r = copy_open(&options, &copy, &err);          (URLs and git repositories are fetched here)
  *	r = copy_digest(copy, hex, &err);              (-> is the step cached?)
- *	r = copy_apply(copy, root, users, &err);
+ *	r = copy_apply(copy, &target, &err);
  *	copy_free(copy);
  */
 #ifndef STAVE_BUILD_COPY_H
@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "build/dockerfile.h"
 #include "build/tree.h"
+#include "build/written.h"
 
 struct copy;
 
@@ -38,9 +39,15 @@ DEFINE_CLEANUP(struct copy, copy_free)
  * the destination itself. */
 int copy_digest(struct copy *copy, char hex[SHA256_HEX], struct err *err);
 
-/* Writes below `root`, the directory of a whole root file system (an overlay's merged one, or for
- * --link an empty one). Names of --chown are looked up in etc/passwd and etc/group below `users`.
- * A failure leaves a part behind: the caller throws the layer away. */
-int copy_apply(struct copy *copy, int root, int users, struct err *err);
+struct copy_target {
+	int root;  /* of a whole file system (an overlay's, or for --link an empty directory) */
+	int own;   /* an overlay's upper directory; without one the same as root */
+	int users; /* names of --chown are looked up in etc/passwd and etc/group below it */
+	const struct written *before; /* of the last run, whose files are shared; or NULL */
+	struct written_list *list;    /* what is written is added; or NULL */
+};
+/* A failure leaves a part behind: the caller throws the layer away. What the overlay shows of the
+ * root is not all that was written: it is to be mounted anew. */
+int copy_apply(struct copy *copy, const struct copy_target *target, struct err *err);
 
 #endif

@@ -36,6 +36,8 @@ struct digest_cache {
 	bool stale; /* a used one's day is so old that it should be written again */
 	uint32_t today;
 	VEC(struct record) added;
+	uint32_t *slots; /* by inode: index into added, plus one */
+	size_t slot_count;
 	uint64_t read, known;
 };
 
@@ -102,9 +104,11 @@ struct digest_cache *digest_cache_open(int dirfd, const char *name)
 	struct digest_cache *c = new0(struct digest_cache);
 
 	c->dir = dirfd;
-	c->name = xstrdup(name);
 	c->today = (uint32_t)(wall_now() / 1000000000 / 86400);
-	map_file(c);
+	if (name) {
+		c->name = xstrdup(name);
+		map_file(c);
+	}
 	return c;
 }
 
@@ -116,6 +120,7 @@ void digest_cache_free(struct digest_cache *c)
 		munmap(c->map, c->map_size);
 	free(c->used);
 	vec_done(&c->added);
+	free(c->slots);
 	free(c->name);
 	free(c);
 }
@@ -124,6 +129,42 @@ void digest_cache_counts(const struct digest_cache *c, uint64_t *ret_read, uint6
 {
 	*ret_read = c->read;
 	*ret_known = c->known;
+}
+
+/* The slot of an added file, or the free one where it belongs. */
+static uint32_t *slot_of(const struct digest_cache *c, const struct digest_key *key)
+{
+	size_t at = (size_t)((key->inode * 0x9e3779b97f4a7c15u) >> 32) & (c->slot_count - 1);
+
+	while (c->slots[at] && compare(&c->added.v[c->slots[at] - 1].key, key) != 0)
+		at = (at + 1) & (c->slot_count - 1);
+	return &c->slots[at];
+}
+
+static void note_slot(struct digest_cache *c, size_t index)
+{
+	*slot_of(c, &c->added.v[index].key) = (uint32_t)index + 1;
+}
+
+static void grow_slots(struct digest_cache *c)
+{
+	free(c->slots);
+	c->slot_count = c->slot_count ? c->slot_count * 2 : 1024;
+	c->slots = xcalloc(c->slot_count, sizeof(*c->slots));
+	for (size_t i = 0; i < c->added.n; i++)
+		note_slot(c, i);
+}
+
+/* One that was read by this process: COPY asks for what its key was made of. */
+static bool added_before(const struct digest_cache *c, const struct digest_key *key,
+			 unsigned char digest[SHA256_SIZE])
+{
+	uint32_t slot = c->slot_count ? *slot_of(c, key) : 0;
+
+	if (!slot || memcmp(&c->added.v[slot - 1].key, key, sizeof(*key)) != 0)
+		return false;
+	memcpy(digest, c->added.v[slot - 1].digest, SHA256_SIZE);
+	return true;
 }
 
 bool digest__cached(struct digest_cache *c, const struct digest_key *key,
@@ -138,7 +179,7 @@ bool digest__cached(struct digest_cache *c, const struct digest_key *key,
 		if (order == 0) {
 			const struct record *found = &c->old[middle];
 			if (memcmp(&found->key, key, sizeof(*key)) != 0)
-				return false;
+				break;
 			memcpy(digest, found->digest, SHA256_SIZE);
 			c->used[middle] = true;
 			c->stale = c->stale || found->day + TOUCH_DAYS < c->today;
@@ -150,7 +191,7 @@ bool digest__cached(struct digest_cache *c, const struct digest_key *key,
 		else
 			high = middle;
 	}
-	return false;
+	return added_before(c, key, digest);
 }
 
 void digest__remember(struct digest_cache *c, const struct digest_key *key,
@@ -164,6 +205,10 @@ void digest__remember(struct digest_cache *c, const struct digest_key *key,
 		return;
 	memcpy(record.digest, digest, SHA256_SIZE);
 	vec_push(&c->added, record);
+	if (c->added.n * 2 > c->slot_count)
+		grow_slots(c);
+	else
+		note_slot(c, c->added.n - 1);
 }
 
 static int by_key(const void *a, const void *b)

@@ -36,8 +36,11 @@ static int to_dir(const struct build_options *o, const struct depot *depot,
 	options.scratch = scratch_fd;
 	if (r >= 0)
 		r = copy_open(&options, &copy, err);
-	if (r == 0)
-		r = copy_apply(copy, to, to, err);
+	if (r == 0) {
+		struct copy_target target = { .root = to, .own = to, .users = to };
+
+		r = copy_apply(copy, &target, err);
+	}
 	copy_free(ptr_take(copy));
 	strv_done(&in.args);
 	return r;

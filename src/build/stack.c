@@ -261,7 +261,10 @@ int work_finish(const struct depot *depot, struct work *work, nsec_t epoch,
 	if (dir < 0)
 		return dir;
 	upper = fs_open(dir, "upper", O_RDONLY | O_DIRECTORY, 0, err);
-	r = upper < 0 ? upper : measure_dir(upper, &m, 0, err);
+	/* What COPY wrote it has counted; only times after the epoch are to be looked for. */
+	m.entries = entry->counted;
+	m.bytes = entry->bytes;
+	r = upper < 0 ? upper : entry->counted && !epoch ? 0 : measure_dir(upper, &m, 0, err);
 	if (r < 0)
 		return r;
 	entry->bytes = m.bytes;

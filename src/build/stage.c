@@ -135,6 +135,14 @@ static char *where_of(const struct stage_run *run)
 			 run->step);
 }
 
+char *stage_lineage(const struct stage_run *run, const char *instruction, const char *workdir)
+{
+	const struct build_options *o = run->options;
+
+	return xasprintf("%s\n%s\n%s\n%s", o->context ? o->context : "",
+			 o->dockerfile ? o->dockerfile : run->file->name, instruction, workdir);
+}
+
 static bool may_use_cache(const struct stage_run *run)
 {
 	const struct build_options *o = run->options;
@@ -228,6 +236,8 @@ int stage_step(struct stage_run *run, const struct stage_step *step, struct err 
 	}
 	if (r == 0)
 		r = cache_remember(run->depot, where, e, err);
+	if (r == 0 && step->lineage)
+		r = cache_remember(run->depot, step->lineage, e, err);
 	if (r < 0)
 		return r;
 	stack_add_entry(&run->stack, e);

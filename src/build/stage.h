@@ -71,11 +71,15 @@ void stage_end(struct stage_run *run);
 struct stage_step {
 	const char *what; /* for people */
 	struct cache_entry *entry;
-	bool alone; /* --link: does not depend on what is below */
+	bool alone;	     /* --link: does not depend on what is below */
+	const char *lineage; /* the key is remembered under this, too; NULL: no */
 	int (*make)(struct stage_run *run, const struct work *work, void *data, struct err *err);
 	void *data;
 };
 int stage_step(struct stage_run *run, const struct stage_step *step, struct err *err);
+
+/* By what the next run of an instruction finds this one, wherever in the file it is then. Owned. */
+char *stage_lineage(const struct stage_run *run, const char *instruction, const char *workdir);
 
 /* The result of another stage; waits for it. Borrowed. */
 int stage_other(struct stage_run *run, size_t index, const struct stage_result **ret,

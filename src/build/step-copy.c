@@ -14,9 +14,14 @@ struct copying {
 	struct stack from;
 	struct stack_view view; /* of `from`, while it is looked at */
 	struct tree tree;
+	const struct instruction *in;
 	char *scratch, *workdir;
 	int scratch_fd, dir_fd;
-	bool names; /* --chown has names: the image's files are needed for them */
+	bool staged;		      /* `tree` is `from`, to be mounted when it is needed */
+	bool names;		      /* --chown has names: the image's files are needed for them */
+	struct digest_cache *digests; /* of `tree`, where it has none that is kept */
+	struct cache_entry *entry;
+	const char *lineage; /* NULL: nothing is known of a last run */
 };
 
 static void copying_done(struct copying *c)
@@ -26,19 +31,21 @@ static void copying_done(struct copying *c)
 	stack_done(&c->from);
 	fd_close(c->scratch_fd);
 	fd_close(c->dir_fd);
+	digest_cache_free(c->digests);
 	depot_temp_remove(c->scratch);
 	free(c->scratch);
 	free(c->workdir);
 }
 
-/* Where the files come from: the context, a named directory, or a stack that is mounted. */
-static int open_source(struct stage_run *run, const struct instruction *in, struct copying *c,
-		       char key[SHA256_HEX], struct err *err)
+/* Where the files come from: the context, a named directory, or a stack that is yet to be
+ * mounted. */
+static int find_source(struct stage_run *run, const struct instruction *in, struct copying *c,
+		       struct err *err)
 {
+	char key[SHA256_HEX];
 	const char *dir;
 	int r;
 
-	key[0] = '\0';
 	if (!in->copy.from) {
 		if (run->context)
 			c->tree = *run->context;
@@ -52,21 +59,33 @@ static int open_source(struct stage_run *run, const struct instruction *in, stru
 		if (c->dir_fd < 0)
 			return c->dir_fd;
 		c->tree = (struct tree){ .fd = c->dir_fd, .name = in->copy.from };
+		c->tree.cache = run->context ? run->context->cache : NULL;
 		return 0;
 	}
-	if (r == 0)
-		r = stack_view(run->depot, run->options->store, &c->from, &c->view, err);
-	c->tree = (struct tree){ .fd = c->view.fd, .name = in->copy.from, .keep_owner = true };
+	c->staged = r == 0;
 	return r;
 }
 
-static int open_copy(struct stage_run *run, const struct instruction *in, struct copying *c,
-		     struct err *err)
+static int open_stack(struct stage_run *run, struct copying *c, struct err *err)
+{
+	int r = stack_view(run->depot, run->options->store, &c->from, &c->view, err);
+
+	c->digests = digest_cache_open(FD_NONE, NULL);
+	c->tree = (struct tree){
+		.fd = c->view.fd,
+		.name = c->in->copy.from,
+		.cache = c->digests,
+		.keep_owner = true,
+	};
+	return r;
+}
+
+static int open_copy(struct stage_run *run, struct copying *c, struct err *err)
 {
 	const struct build_options *o = run->options;
 	cleanup_strv struct strv secrets = { 0 };
 	struct copy_options options = {
-		.in = in,
+		.in = c->in,
 		.secrets = &secrets,
 		.from = &c->tree,
 		.workdir = c->workdir,
@@ -74,8 +93,10 @@ static int open_copy(struct stage_run *run, const struct instruction *in, struct
 		.epoch = o->epoch,
 		.ssh_socket = o->ssh.n ? o->ssh.v[0].socket : NULL,
 	};
-	int r = depot_temp(run->depot, &c->scratch, err);
+	int r = c->staged ? open_stack(run, c, err) : 0;
 
+	if (r == 0)
+		r = depot_temp(run->depot, &c->scratch, err);
 	if (r < 0)
 		return r;
 	c->scratch_fd = fs_open(AT_FDCWD, c->scratch, O_RDONLY | O_DIRECTORY, 0, err);
@@ -86,18 +107,71 @@ static int open_copy(struct stage_run *run, const struct instruction *in, struct
 	return copy_open(&options, &c->copy, err);
 }
 
+/* What the last run of the instruction wrote; notes it in the entry. NULL: there is nothing. */
+static struct written *open_before(struct stage_run *run, struct copying *c)
+{
+	cleanup_stack struct stack stack = { 0 };
+	cleanup_stack_dirs struct stack_dirs dirs = { 0 };
+	cleanup_cache_entry struct cache_entry before = { 0 };
+	cleanup_err struct err ignored = ERR_INIT; /* then all is copied */
+	char key[SHA256_HEX];
+
+	if (cache_last(run->depot, c->lineage, key) < 0 ||
+	    cache_load_any(run->depot, key, &before) < 0)
+		return NULL;
+	stack_add_entry(&stack, &before);
+	if (!stack.layers.n ||
+	    stack_open(run->depot, run->options->store, &stack, &dirs, &ignored) < 0)
+		return NULL;
+	memcpy(c->entry->before, key, sizeof(key));
+	return written_open(dirs.fds.v[0]);
+}
+
+static int copy_onto(struct copying *c, const struct work *work, struct copy_target *target,
+		     struct err *err)
+{
+	cleanup(written_free_cleanup) struct written_list *list = NULL;
+	cleanup_fd int dir = fs_open(AT_FDCWD, work->dir, O_RDONLY | O_DIRECTORY, 0, err);
+	cleanup_fd int upper =
+		dir < 0 ? dir : fs_open(dir, "upper", O_RDONLY | O_DIRECTORY, 0, err);
+	int r = upper < 0 ? upper : 0;
+
+	target->own = upper;
+	if (r == 0 && c->lineage)
+		r = written_begin(dir, &list, err);
+	target->list = list;
+	if (r == 0)
+		r = copy_apply(c->copy, target, err);
+	if (r == 0 && list) {
+		c->entry->counted = written_bytes(list, &c->entry->bytes);
+		r = written_end(list, err);
+	}
+	return r;
+}
+
 static int copy_make(struct stage_run *run, const struct work *work, void *data, struct err *err)
 {
 	struct copying *c = data;
 	struct stack_view users = STACK_VIEW_NONE;
+	cleanup(written_close_cleanup) struct written *before = open_before(run, c);
 	cleanup_fd int root = FD_NONE;
-	int r = work_mount(work, &root, err);
+	int r = c->copy ? 0 : open_copy(run, c, err);
+
+	if (r == 0)
+		r = work_mount(work, &root, err);
 
 	/* --link writes onto nothing; names are those of the image all the same. */
 	if (r == 0 && c->names && work->below->fds.n != run->stack.layers.n)
 		r = stack_view(run->depot, run->options->store, &run->stack, &users, err);
-	if (r == 0)
-		r = copy_apply(c->copy, root, users.fd >= 0 ? users.fd : root, err);
+	if (r == 0) {
+		struct copy_target target = {
+			.root = root,
+			.users = users.fd >= 0 ? users.fd : root,
+			.before = before,
+		};
+
+		r = copy_onto(c, work, &target, err);
+	}
 	stack_view_done(&users);
 	return r;
 }
@@ -119,6 +193,58 @@ static void add_flags(struct cache_entry *e, const struct instruction *in, const
 	cache_input(e, "the working directory", workdir);
 }
 
+/* --- the digest --- */
+
+/* What the digest of another stage's files follows from: its layers as they are (a key says only
+ * how they were made) and which of the files. */
+static bool memo_key(const struct copying *c, struct cache_entry *memo)
+{
+	const struct instruction *in = c->in;
+	cleanup_json json_t *layers = stack_to_json(&c->from), *args = json_from_strv(&in->args);
+	cleanup_json json_t *exclude = json_from_strv(&in->copy.exclude);
+	cleanup_free char *below = json_text(layers), *sources = json_text(args);
+	cleanup_free char *excluded = json_text(exclude);
+
+	if (!c->staged)
+		return false;
+	for (size_t i = 0; i < in->args.n; i++)
+		if (instruction_heredoc(in, in->args.v[i]))
+			return false;
+	cache_input(memo, "the kind", "digest");
+	cache_input(memo, "the layers", below);
+	cache_input(memo, "the sources", sources);
+	cache_input(memo, "what is left out", excluded);
+	cache_input(memo, "parents", in->copy.parents ? "yes" : "no");
+	cache_key(memo);
+	return true;
+}
+
+/* The files of a stage are hashed once, not at each build: there may be a whole system in it. */
+static int files_digest(struct stage_run *run, struct copying *c, char hex[SHA256_HEX],
+			struct err *err)
+{
+	cleanup_cache_entry struct cache_entry memo = { .empty = true }, found = { 0 };
+	cleanup_err struct err ignored = ERR_INIT; /* they are hashed again, then */
+	bool may = memo_key(c, &memo);
+	int r;
+
+	if (may && cache_load(run->depot, run->options->store, memo.key, &found, &ignored) == 0 &&
+	    found.result && strlen(found.result) == SHA256_HEX - 1) {
+		memcpy(hex, found.result, SHA256_HEX);
+		return 0;
+	}
+	r = open_copy(run, c, err);
+	if (r == 0)
+		r = copy_digest(c->copy, hex, err);
+	if (r < 0 || !may)
+		return r;
+	memo.step = xasprintf("the digest of the files for %s", c->in->original);
+	memo.result = xstrdup(hex);
+	memo.created = now_wall();
+	(void)cache_save(run->depot, &memo, &ignored);
+	return 0;
+}
+
 int stage_copy_step(struct stage_run *run, const struct instruction *in, struct err *err)
 {
 	cleanup_cache_entry struct cache_entry entry = { 0 };
@@ -134,16 +260,18 @@ int stage_copy_step(struct stage_run *run, const struct instruction *in, struct 
 		.make = copy_make,
 		.data = &c,
 	};
-	char hex[SHA256_HEX], key[SHA256_HEX];
+	char hex[SHA256_HEX];
 	int r;
 
+	c.in = in;
 	c.workdir = path_join("/", product_text(&run->product, "WorkingDir", "/"));
+	cleanup_free char *lineage = stage_lineage(run, in->original, c.workdir);
+	c.entry = &entry;
+	c.lineage = step.lineage = lineage;
 	c.names = !str_empty(in->copy.chown);
-	r = open_source(run, in, &c, key, err);
+	r = find_source(run, in, &c, err);
 	if (r == 0)
-		r = open_copy(run, in, &c, err);
-	if (r == 0)
-		r = copy_digest(c.copy, hex, err);
+		r = files_digest(run, &c, hex, err);
 	if (r < 0)
 		return r;
 	cache_input_digest(&entry, "the files", hex);
@@ -162,7 +290,8 @@ static int open_plain(struct stage_run *run, const struct tree *tree, const char
 	strv_add(&in->args, "/");
 	c->tree = *tree;
 	c->workdir = xstrdup("/");
-	return open_copy(run, in, c, err);
+	c->in = in;
+	return open_copy(run, c, err);
 }
 
 int stage_copy_tree(struct stage_run *run, const struct tree *tree, const char *source, int to,
@@ -176,8 +305,11 @@ int stage_copy_tree(struct stage_run *run, const struct tree *tree, const char *
 	struct instruction in;
 	int r = open_plain(run, tree, source, &in, &c, err);
 
-	if (r == 0)
-		r = copy_apply(c.copy, to, to, err);
+	if (r == 0) {
+		struct copy_target target = { .root = to, .own = to, .users = to };
+
+		r = copy_apply(c.copy, &target, err);
+	}
 	strv_done(&in.args);
 	return r;
 }
@@ -194,8 +326,11 @@ static int gather(struct stage_run *run, struct copying *c, struct cache_entry *
 		r = work_begin(run->depot, &nothing, &work, err);
 	if (r == 0)
 		r = work_mount(&work, &root, err);
-	if (r == 0)
-		r = copy_apply(c->copy, root, root, err);
+	if (r == 0) {
+		struct copy_target target = { .root = root, .users = root };
+
+		r = copy_onto(c, &work, &target, err);
+	}
 	root = fd_close(root);
 	if (r == 0)
 		r = work_finish(run->depot, &work, 0, e, err);

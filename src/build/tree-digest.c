@@ -84,9 +84,8 @@ static int hash_content(int fd, const char *what, struct hash *h, struct err *er
 	return tree__xattrs(fd, what, hash_xattr, h, err);
 }
 
-/* Content and attributes of a regular file. */
-static int file_digest(const struct tree *tree, const struct tree_entry *e,
-		       unsigned char digest[SHA256_SIZE], struct err *err)
+int tree__file_digest(const struct tree *tree, const struct tree_entry *e,
+		      unsigned char digest[SHA256_SIZE], struct err *err)
 {
 	struct digest_key key = digest__key(&e->st);
 	char hex[SHA256_HEX];
@@ -154,7 +153,7 @@ static int hash_entry(void *data, const struct tree_entry *e, struct err *err)
 	if (d->tree->keep_owner)
 		hash_add(h, owner, sizeof(owner));
 	if (S_ISREG(mode)) {
-		r = file_digest(d->tree, e, digest, err);
+		r = tree__file_digest(d->tree, e, digest, err);
 		if (r == 0)
 			hash_add(h, digest, sizeof(digest));
 	} else if (S_ISDIR(mode)) {

@@ -1,4 +1,4 @@
-/* Inside of tree.c, tree-digest.c and digest-cache.c. */
+/* Inside of tree.c, tree-digest.c, digest-cache.c and the files that write what these find. */
 #ifndef STAVE_BUILD_TREE_PRIVATE_H
 #define STAVE_BUILD_TREE_PRIVATE_H
 
@@ -18,6 +18,10 @@ void digest__remember(struct digest_cache *c, const struct digest_key *key,
 /* Symlinks in the path replaced by where they lead, never out of the tree; a part that is not there
  * stays as it is. Owned, relative, clean. */
 int tree__follow(const struct tree *tree, const char *path, char **ret, struct err *err);
+
+/* Content and attributes of a regular file; read when the tree's cache does not know it. */
+int tree__file_digest(const struct tree *tree, const struct tree_entry *e,
+		      unsigned char digest[SHA256_SIZE], struct err *err);
 
 /* Calls fn for each attribute that belongs to an image, sorted by name: not those of overlayfs, nor
  * SELinux' label, nor what the kernel derives. */

@@ -334,6 +334,13 @@ static void cut(struct str *s, size_t len)
 		s->data[len] = 0;
 }
 
+static void add_name(struct str *path, const char *name)
+{
+	if (path->len)
+		str_addc(path, '/');
+	str_add(path, name);
+}
+
 static int walk_into(struct walker *w, int dir, const struct place *place,
 		     const struct state *parent, struct err *err)
 {
@@ -350,8 +357,8 @@ static int walk_into(struct walker *w, int dir, const struct place *place,
 	}
 	r = list_names(copy, str_text(&w->full), &names, err);
 	for (size_t i = 0; r == 0 && i < names.n; i++) {
-		str_addf(&w->path, "%s%s", path_len ? "/" : "", names.v[i]);
-		str_addf(&w->full, "%s%s", full_len ? "/" : "", names.v[i]);
+		add_name(&w->path, names.v[i]);
+		add_name(&w->full, names.v[i]);
 		if (str_overflowed(&w->full))
 			r = err_input(err, "a path in %s is too long", w->tree->name);
 		else

@@ -69,7 +69,7 @@ int tree_digest(const struct tree *tree, const char *path, const struct ignore *
 /* --- the cache: (device, inode, size, mtime, ctime) -> SHA-256 of content and capability --- */
 
 /* Kept in the file `name` below dirfd; several builds may use it at once, the last to save wins. A
- * damaged or missing file is an empty cache. */
+ * damaged or missing file is an empty cache. Without a name it is only kept in memory. */
 struct digest_cache *digest_cache_open(int dirfd, const char *name);
 /* Writes what is new, forgets what was not asked for in 30 days. */
 int digest_cache_save(struct digest_cache *cache, struct err *err);

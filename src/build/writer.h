@@ -6,9 +6,15 @@
 
 #include "build/mode.h"
 #include "build/tree.h"
+#include "build/written.h"
 
 struct writer {
-	int root; /* borrowed */
+	int root; /* borrowed, as all that follows */
+	/* The upper directory, when the root is an overlay; the same as root when it is none;
+	 * FD_NONE: write through the root. */
+	int own;
+	const struct written *before; /* what the last run of the instruction wrote; NULL */
+	struct written_list *list;    /* what this one does; NULL: nobody asks */
 	bool has_owner;
 	uid_t uid;
 	gid_t gid;			/* of everything that is made */
@@ -34,6 +40,8 @@ int writer_copy(const struct writer *w, const struct tree *tree, const char *pat
 		const struct ignore *exclude, const char *include, const char *target,
 		struct err *err);
 
+/* Sets access and modification time of the descriptor, or of the name in it. */
+void writer_times(const struct writer *w, int fd, const char *name, const struct stat *st);
 /* A name that would delete something when the layer is unpacked: ".wh.x". */
 int writer_check_name(const char *name, struct err *err);
 /* The content of `from` (at its start, with the status st) into the empty file `to`; holes kept,

@@ -2,6 +2,8 @@
 #include "image/assemble.h"
 
 #include "base/fs.h"
+#include "base/log.h"
+#include "image/old-archive.h"
 #include "image/store.h"
 
 #include <fcntl.h>
@@ -63,8 +65,8 @@ static int add_packed(void *data, const void *bytes, size_t len, struct err *err
 	return image__blob_add(data, bytes, len, err);
 }
 
-int image_layer_pack(struct image_store *store, int root, struct image_layer *ret,
-		     uint64_t *ret_entries, struct err *err)
+static int pack_with(struct image_store *store, int root, const struct pack_old *old,
+		     struct image_layer *ret, uint64_t *ret_entries, struct err *err)
 {
 	cleanup_blob struct blob_writer w = BLOB_WRITER_NONE;
 	struct image_layer layer = { .media_type = PLAIN_TAR };
@@ -72,7 +74,7 @@ int image_layer_pack(struct image_store *store, int root, struct image_layer *re
 	int r = image__blob_begin(store, &w, err);
 
 	if (r == 0)
-		r = image__pack(root, &sink, ret_entries, err);
+		r = image__pack(root, old, &sink, ret_entries, err);
 	if (r < 0)
 		return r;
 	layer.blob_size = w.size;
@@ -82,6 +84,34 @@ int image_layer_pack(struct image_store *store, int root, struct image_layer *re
 	memcpy(layer.diff_id, layer.blob, DIGEST_TEXT);
 	*ret = layer;
 	return 0;
+}
+
+int image_layer_pack(struct image_store *store, int root, struct image_layer *ret,
+		     uint64_t *ret_entries, struct err *err)
+{
+	return pack_with(store, root, NULL, ret, ret_entries, err);
+}
+
+/* With what the old layer has; whatever is wrong with that, without. */
+int image_layer_pack_again(struct image_store *store, int root, const struct image_layer *old,
+			   struct image_layer *ret, uint64_t *ret_entries, struct err *err)
+{
+	cleanup(old_archive_free_cleanup) struct old_archive *archive = NULL;
+	cleanup_free char *dir = old && old->chain[0] ? image_layer_dir(store, old) : NULL;
+	cleanup_fd int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : FD_NONE;
+	cleanup_err struct err why = ERR_INIT;
+
+	/* Compressed archives have other bytes. */
+	if (fd >= 0 && str_eq(old->blob, old->diff_id) &&
+	    old_archive_open(store, old->blob, &archive, &why) == 0) {
+		struct pack_old from = { fd, archive };
+		int r = pack_with(store, root, &from, ret, ret_entries, &why);
+
+		if (r != -EBADMSG)
+			return r < 0 ? err_move(err, &why) : 0;
+		debug("%s", why.msg);
+	}
+	return pack_with(store, root, NULL, ret, ret_entries, err);
 }
 
 int image_layer_adopt(struct image_store *store, const char *dir, const struct image_layer *below,
@@ -221,5 +251,5 @@ int image_tree_pack(int root, int fd, struct err *err)
 	struct pack_sink sink = { write_packed, &fd };
 	uint64_t entries;
 
-	return image__pack(root, &sink, &entries, err);
+	return image__pack(root, NULL, &sink, &entries, err);
 }

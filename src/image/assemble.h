@@ -39,6 +39,10 @@ int image_layers_load(struct image_store *store, const struct image *image,
  * the same bytes. Fills diff_id, blob, blob_size and media_type. *ret_entries: how many files. */
 int image_layer_pack(struct image_store *store, int root, struct image_layer *ret,
 		     uint64_t *ret_entries, struct err *err);
+/* The same, and the same bytes, of a tree that shares files with the layer `old` (hard links, where
+ * they are the same): what was packed of them is taken from its blob, and they are not read. */
+int image_layer_pack_again(struct image_store *store, int root, const struct image_layer *old,
+			   struct image_layer *ret, uint64_t *ret_entries, struct err *err);
 /* Renames the directory `dir` (absolute, same file system), whose diff/ is the layer's tree, to
  * where layers are, and sets layer->chain. `below`: the layer under it, or NULL. One that is there
  * already stays, and `dir` is removed. */

@@ -1,21 +1,29 @@
 /* A layer directory as a tar stream: the way back of unpack.c. The same tree gives the same bytes:
  * names are sorted, times are whole seconds, nothing depends on inode numbers or on the order of
  * the disk. What only means something to an overlay becomes what archives say instead: a whiteout
- * (character device 0:0) is the empty file `.wh.NAME`, an opaque directory holds `.wh..wh..opq`. */
+ * (character device 0:0) is the empty file `.wh.NAME`, an opaque directory holds `.wh..wh..opq`.
+ *
+ * A tree that was made from another one shares the files that did not change with it: one inode
+ * with a name in both. What such a file is in the other's archive, it is in this one; it is taken
+ * from there and never opened. */
 #include "base/fs.h"
-#include "base/map.h"
-#include "image/store.h"
+#include "image/first-names.h"
+#include "image/old-archive.h"
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 
 enum {
-	PACK_DEPTH_MAX = 512, /* each level holds a descriptor */
-	ATTRS_MAX = 65536,    /* the kernel's limit, as the next */
+	PACK_DEPTH_MAX = 512,	/* each level holds a descriptor */
+	SHARED_DEPTH_MAX = 128, /* and so far down one of the old tree */
+	ATTRS_MAX = 65536,	/* the kernel's limit, as the next */
 	ATTR_MAX = 65536,
 	CAPS_V2_SIZE = 20, /* security.capability without a namespace's root id */
 	CAPS_V3_SIZE = 24,
@@ -24,17 +32,44 @@ enum {
 struct pack {
 	struct archive *a;
 	const struct pack_sink *sink;
-	struct err *err;  /* of the sink */
-	struct map links; /* "dev:inode" -> path of the first name */
+	struct err *err; /* of the sink */
+	struct first_names links;
+	struct old_archive *old; /* NULL: none */
+	dev_t device;		 /* of the whole tree */
 	uint64_t entries;
 	char *buf;
+	char *out; /* what the sink gets next */
+	size_t out_len;
 };
+
+static int flush(struct pack *p, struct err *err)
+{
+	size_t len = p->out_len;
+
+	p->out_len = 0;
+	return len ? p->sink->add(p->sink->data, p->out, len, err) : 0;
+}
+
+static int emit(void *data, const void *bytes, size_t len, struct err *err)
+{
+	struct pack *p = data;
+
+	if (len > IMAGE_COPY_CHUNK - p->out_len) {
+		int r = flush(p, err);
+
+		if (r < 0 || len > IMAGE_COPY_CHUNK)
+			return r < 0 ? r : p->sink->add(p->sink->data, bytes, len, err);
+	}
+	memcpy(p->out + p->out_len, bytes, len);
+	p->out_len += len;
+	return 0;
+}
 
 static la_ssize_t write_sink(struct archive *a, void *data, const void *bytes, size_t len)
 {
 	struct pack *p = data;
 
-	if (p->sink->add(p->sink->data, bytes, len, p->err) < 0) {
+	if (emit(p, bytes, len, p->err) < 0) {
 		archive_set_error(a, p->err->no, "write error");
 		return -1;
 	}
@@ -161,29 +196,12 @@ static int add_target(struct pack *p, int fd, struct archive_entry *e, struct er
 	return 0;
 }
 
-/* The second name of a file refers to the first; borrowed from the map. */
-static const char *first_name(struct pack *p, const struct stat *st, const char *path)
-{
-	char key[48];
-	const char *first;
-
-	if (S_ISDIR(st->st_mode) || st->st_nlink < 2)
-		return NULL;
-	snprintf(key, sizeof(key), "%llx:%llx", (unsigned long long)st->st_dev,
-		 (unsigned long long)st->st_ino);
-	first = map_get(&p->links, key);
-	if (!first)
-		map_set(&p->links, key, xstrdup(path));
-	return first;
-}
-
 static int write_entry(struct pack *p, int dir, const char *name, const char *path,
-		       const struct stat *st, bool *ret_opaque, struct err *err)
+		       const struct stat *st, const char *first, bool *ret_opaque, struct err *err)
 {
 	bool open = S_ISREG(st->st_mode);
 	cleanup_fd int fd = fs_open(dir, name, (open ? O_RDONLY : O_PATH) | O_NOFOLLOW, 0, err);
 	struct archive_entry *e = archive_entry_new();
-	const char *first = first_name(p, st, path);
 	int r = fd < 0 ? fd : 0;
 
 	archive_entry_set_filetype(e, st->st_mode & S_IFMT);
@@ -209,19 +227,119 @@ static int write_entry(struct pack *p, int dir, const char *name, const char *pa
 		r = write_header(p, e, path, err);
 	if (r == 0 && S_ISREG(st->st_mode) && !first)
 		r = write_content(p, fd, path, (uint64_t)st->st_size, err);
+	/* What is taken from the old archive goes past libarchive: it must have said all. */
+	if (r == 0 && p->old && archive_write_finish_entry(p->a) < ARCHIVE_WARN)
+		r = failed(p, path, err);
 	archive_entry_free(e);
 	return r;
 }
 
-static int pack_dir(struct pack *p, int dir, const char *prefix, int depth, struct err *err);
+/* --- directories --- */
 
-static int pack_one(struct pack *p, int dir, const char *name, const char *prefix, int depth,
+/* A name in a directory, and which file it is, as far as the directory itself says. */
+struct name {
+	char *text;
+	uint64_t inode;
+	unsigned char type; /* DT_... */
+};
+struct names {
+	VEC(struct name) items; /* sorted */
+};
+
+static void names_done(struct names *names)
+{
+	vec_each(n, &names->items)
+		free(n->text);
+	vec_done(&names->items);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(((const struct name *)a)->text, ((const struct name *)b)->text);
+}
+
+static int list_names(int fd, const char *path, struct names *ret, struct err *err)
+{
+	int copy = fs_open(fd, ".", O_RDONLY | O_DIRECTORY, 0, err);
+	cleanup_dir DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+
+	if (copy < 0)
+		return copy;
+	if (!dir) {
+		fd_close(copy);
+		return err_sys(err, ENOMEM, "read the directory '%s'", path);
+	}
+	for (errno = 0; (entry = readdir(dir)); errno = 0)
+		if (!str_eq(entry->d_name, ".") && !str_eq(entry->d_name, ".."))
+			vec_push(&ret->items, (struct name){ xstrdup(entry->d_name), entry->d_ino,
+							     entry->d_type });
+	if (errno)
+		return err_sys(err, errno, "read the directory '%s'", path);
+	if (ret->items.n)
+		qsort(ret->items.v, ret->items.n, sizeof(*ret->items.v), by_text);
+	return 0;
+}
+
+/* 1: the entry was taken from the old archive. */
+static int take_entry(struct pack *p, const char *path, struct err *err)
+{
+	struct pack_sink sink = { emit, p };
+	int r;
+
+	r = old_archive_find(p->old, path, err);
+	if (r < 0 || old_archive_is_link(p->old))
+		return r;
+	r = old_archive_copy(p->old, &sink, err);
+	p->entries++;
+	return r < 0 ? r : 1;
+}
+
+/* A directory of the tree, and the one at its place in the old tree. */
+struct place {
+	int dir, old_dir; /* FD_NONE: none */
+	const char *prefix;
+	int depth;
+};
+
+static int pack_dir(struct pack *p, const struct place *at, struct err *err);
+
+static int pack_below(struct pack *p, const struct place *at, const char *name, const char *path,
+		      struct err *err)
+{
+	cleanup_fd int sub = fs_open(at->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, err);
+	cleanup_fd int old = at->old_dir < 0 || at->depth > SHARED_DEPTH_MAX
+				     ? FD_NONE
+				     : openat(at->old_dir, name,
+					      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct place below = { sub, old, path, at->depth + 1 };
+
+	return sub < 0 ? sub : pack_dir(p, &below, err);
+}
+
+/* `same`: the old directory has the same file under this name. */
+static int pack_one(struct pack *p, const struct place *at, const struct name *found, bool same,
 		    struct err *err)
 {
 	cleanup_free char *path = NULL;
+	const char *prefix = at->prefix, *name = found->text, *first = NULL;
 	bool opaque = false;
-	struct stat st;
-	int r;
+	int dir = at->dir, r = 0;
+	struct stat st = {
+		.st_dev = p->device,
+		.st_ino = found->inode,
+		.st_mode = DTTOIF(found->type),
+		.st_nlink = 2, /* at least: it is in both trees */
+	};
+
+	if (same) {
+		path = xasprintf("%s%s", prefix, name);
+		first = first_name(&p->links, &st, path);
+		r = first ? 0 : take_entry(p, path, err);
+		if (r != 0)
+			return r < 0 ? r : 0;
+		free(ptr_take(path));
+	}
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(err, errno, "look at '%s%s'", prefix, name);
@@ -232,7 +350,9 @@ static int pack_one(struct pack *p, int dir, const char *name, const char *prefi
 		return write_mark(p, path, err);
 	}
 	path = xasprintf("%s%s%s", prefix, name, S_ISDIR(st.st_mode) ? "/" : "");
-	r = write_entry(p, dir, name, path, &st, &opaque, err);
+	if (!same)
+		first = first_name(&p->links, &st, path);
+	r = write_entry(p, dir, name, path, &st, first, &opaque, err);
 	if (r < 0 || !S_ISDIR(st.st_mode))
 		return r;
 	if (opaque) {
@@ -242,22 +362,45 @@ static int pack_one(struct pack *p, int dir, const char *name, const char *prefi
 		if (r < 0)
 			return r;
 	}
-	cleanup_fd int sub = fs_open(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, err);
-	return sub < 0 ? sub : pack_dir(p, sub, path, depth + 1, err);
+	return pack_below(p, at, name, path, err);
 }
 
-static int pack_dir(struct pack *p, int dir, const char *prefix, int depth, struct err *err)
+static int pack_dir(struct pack *p, const struct place *at, struct err *err)
 {
-	cleanup_strv struct strv names = { 0 };
+	cleanup(names_done) struct names names = { 0 }, old = { 0 };
+	const struct name *other;
+	size_t k = 0;
 	int r;
 
-	if (depth > PACK_DEPTH_MAX)
-		return err_input(err, "'%.200s' is deeper than %d directories", prefix,
+	if (at->depth > PACK_DEPTH_MAX)
+		return err_input(err, "'%.200s' is deeper than %d directories", at->prefix,
 				 PACK_DEPTH_MAX);
-	r = fs_list(dir, ".", &names, err);
-	for (size_t i = 0; i < names.n && r == 0; i++)
-		r = pack_one(p, dir, names.v[i], prefix, depth, err);
+	r = list_names(at->dir, at->prefix, &names, err);
+	if (r == 0 && at->old_dir >= 0)
+		r = list_names(at->old_dir, at->prefix, &old, err);
+	vec_each(n, &names.items) {
+		bool same;
+
+		while (k < old.items.n && strcmp(old.items.v[k].text, n->text) < 0)
+			k++;
+		other = k < old.items.n ? &old.items.v[k] : NULL;
+		same = other && other->inode == n->inode && str_eq(other->text, n->text) &&
+		       (n->type == DT_REG || n->type == DT_LNK) && other->type == n->type;
+		if (r == 0)
+			r = pack_one(p, at, n, same, err);
+	}
 	return r;
+}
+
+/* Whether the numbers that a directory gives for its names are those of the files: on an overlay
+ * two files may have the same. */
+static bool inodes_tell(int root)
+{
+	struct statfs fs;
+
+	return fstatfs(root, &fs) == 0 &&
+	       (fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC ||
+		fs.f_type == TMPFS_MAGIC || fs.f_type == BTRFS_SUPER_MAGIC);
 }
 
 /* The root itself only where it is not what unpacking makes it without being told. */
@@ -270,35 +413,50 @@ static int pack_root(struct pack *p, int root, struct err *err)
 		return err_sys(err, errno, "look at the root of a layer");
 	if ((st.st_mode & 07777) == 0755 && !st.st_uid && !st.st_gid)
 		return 0;
-	return write_entry(p, root, ".", "./", &st, &opaque, err);
+	return write_entry(p, root, ".", "./", &st, NULL, &opaque, err);
 }
 
-int image__pack(int root, const struct pack_sink *sink, uint64_t *ret_entries, struct err *err)
+int image__pack(int root, const struct pack_old *old, const struct pack_sink *sink,
+		uint64_t *ret_entries, struct err *err)
 {
 	struct pack p = {
 		.a = archive_write_new(),
 		.sink = sink,
 		.err = err,
-		.links = MAP_INIT_FREE(free),
+		.old = old ? old->archive : NULL,
 		.buf = xmalloc(IMAGE_COPY_CHUNK),
+		.out = xmalloc(IMAGE_COPY_CHUNK),
 	};
+	struct place top = { root, old ? old->root : FD_NONE, "", 0 };
+	struct stat st[2];
 	int r = 0;
+
+	if (old && (fstat(root, &st[0]) < 0 || fstat(old->root, &st[1]) < 0 ||
+		    st[0].st_dev != st[1].st_dev || !inodes_tell(root))) {
+		top.old_dir = FD_NONE;
+		p.old = NULL;
+	}
+	p.device = p.old ? st[0].st_dev : 0;
 
 	archive_write_set_format_pax_restricted(p.a);
 	if (archive_write_set_options(p.a, "pax:xattrheader=SCHILY") < ARCHIVE_WARN ||
-	    archive_write_set_bytes_per_block(p.a, IMAGE_COPY_CHUNK) < ARCHIVE_WARN ||
-	    archive_write_set_bytes_in_last_block(p.a, 1) < ARCHIVE_WARN ||
+	    archive_write_set_bytes_per_block(p.a, 0) < ARCHIVE_WARN ||
 	    archive_write_open(p.a, &p, NULL, write_sink, NULL) < ARCHIVE_WARN)
 		r = failed(&p, "/", err);
 	if (r == 0)
 		r = pack_root(&p, root, err);
 	if (r == 0)
-		r = pack_dir(&p, root, "", 0, err);
+		r = pack_dir(&p, &top, err);
 	if (r == 0 && archive_write_close(p.a) < ARCHIVE_WARN)
 		r = failed(&p, "/", err);
+	if (r == 0)
+		r = flush(&p, err);
+	if (r == 0 && p.old)
+		r = old_archive_end(p.old, err);
 	archive_write_free(p.a);
-	map_done(&p.links);
+	first_names_done(&p.links);
 	free(p.buf);
+	free(p.out);
 	if (r == 0 && ret_entries)
 		*ret_entries = p.entries;
 	return r;

@@ -115,9 +115,17 @@ struct pack_sink {
 	int (*add)(void *data, const void *bytes, size_t len, struct err *err);
 	void *data;
 };
-/* The tree beneath `root` as a layer's tar: sorted, whiteouts as `.wh.` files, whole seconds.
+/* A layer that this one was made from, whose files it shares where they did not change. */
+struct old_archive;
+struct pack_old {
+	int root;		     /* its tree */
+	struct old_archive *archive; /* at its beginning; is read to its end */
+};
+/* The tree beneath `root` as a layer's tar: sorted, whiteouts as `.wh.` files, whole seconds. The
+ * bytes are the same with and without `old` (may be NULL). -EBADMSG: the old archive is damaged.
  * *ret_entries: how many. */
-int image__pack(int root, const struct pack_sink *sink, uint64_t *ret_entries, struct err *err);
+int image__pack(int root, const struct pack_old *old, const struct pack_sink *sink,
+		uint64_t *ret_entries, struct err *err);
 
 /* --- layer.c: unpacked layers by chain id --- */
 /* Chain id of a layer on top of `parent` (NULL: the bottom one). */

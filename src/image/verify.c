@@ -2,6 +2,7 @@
  * more from its blob and held against what is there, name by name and byte by byte. */
 #include "base/fs.h"
 #include "base/map.h"
+#include "image/first-names.h"
 #include "image/store.h"
 
 #include <fcntl.h>
@@ -20,17 +21,29 @@ void image_damage_done(struct image_damage *d)
 struct pair {
 	int root[2];
 	char *buf[2];
+	struct first_names links[2];
 };
+
+/* What an overlay notes for itself (where it copied a directory from, say) is not the layer's. */
+static bool list_xattrs(int fd, char *buf, struct strv *ret)
+{
+	ssize_t len = flistxattr(fd, buf, IMAGE_COPY_CHUNK);
+
+	for (ssize_t at = 0; at < len; at += (ssize_t)strlen(buf + at) + 1)
+		if (!str_starts(buf + at, "user.overlay.") ||
+		    str_eq(buf + at, "user.overlay.opaque"))
+			strv_add(ret, buf + at);
+	strv_sort(ret);
+	return len >= 0;
+}
 
 static bool same_xattrs(const int fd[2], struct pair *p)
 {
-	ssize_t len = flistxattr(fd[0], p->buf[0], IMAGE_COPY_CHUNK);
-	cleanup_strv struct strv names = { 0 };
+	cleanup_strv struct strv names = { 0 }, others = { 0 };
 
-	if (len != flistxattr(fd[1], p->buf[1], IMAGE_COPY_CHUNK))
+	if (!list_xattrs(fd[0], p->buf[0], &names) || !list_xattrs(fd[1], p->buf[1], &others) ||
+	    !strv_equal(&names, &others))
 		return false;
-	for (ssize_t at = 0; at < len; at += (ssize_t)strlen(p->buf[0] + at) + 1)
-		strv_add(&names, p->buf[0] + at);
 	for (size_t i = 0; i < names.n; i++) {
 		ssize_t n = fgetxattr(fd[0], names.v[i], p->buf[0], IMAGE_COPY_CHUNK);
 
@@ -70,12 +83,27 @@ static bool same_stat(const struct stat *a, const struct stat *b)
 	/* The times of directories that the archive does not mention are those of unpacking, and
 	 * whiteouts have no others either. */
 	return S_ISDIR(a->st_mode) || S_ISCHR(a->st_mode) ||
-	       (a->st_size == b->st_size && a->st_nlink == b->st_nlink &&
-		a->st_mtim.tv_sec == b->st_mtim.tv_sec);
+	       (a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec);
+}
+
+/* The names of one file are one file on both sides. How many links it has says nothing: layers
+ * share files. */
+static bool same_links(struct pair *p, const struct stat st[2], const char *dir, const char *name)
+{
+	cleanup_free char *path = NULL;
+	const char *first[2];
+
+	if (st[0].st_nlink < 2 && st[1].st_nlink < 2)
+		return true;
+	path = xasprintf("%s/%s", dir, name);
+	for (int i = 0; i < 2; i++)
+		first[i] = first_name(&p->links[i], &st[i], path);
+	return str_eq(first[0], first[1]);
 }
 
 /* One name in both directories, directories without what is in them. */
-static bool same_entry(const int dir[2], const char *name, struct pair *p, bool *ret_dir)
+static bool same_entry(const int dir[2], const char *path, const char *name, struct pair *p,
+		       bool *ret_dir)
 {
 	struct stat st[2];
 	bool same = true;
@@ -85,7 +113,7 @@ static bool same_entry(const int dir[2], const char *name, struct pair *p, bool 
 	for (int i = 0; i < 2; i++)
 		if (fstatat(dir[i], name, &st[i], AT_SYMLINK_NOFOLLOW) < 0)
 			return false;
-	if (!same_stat(&st[0], &st[1]))
+	if (!same_stat(&st[0], &st[1]) || !same_links(p, st, path, name))
 		return false;
 	if (S_ISLNK(st[0].st_mode))
 		return same_target(dir, name, p);
@@ -118,7 +146,7 @@ static int same_tree(struct pair *p, const char *path, struct err *err)
 	for (size_t i = 0; same && i < there.n; i++) {
 		bool is_dir;
 
-		same = same_entry(dir, there.v[i], p, &is_dir);
+		same = same_entry(dir, path, there.v[i], p, &is_dir);
 		if (is_dir)
 			strv_addf(&dirs, "%s/%s", path, there.v[i]);
 	}
@@ -155,6 +183,8 @@ static int verify_layer(struct image_store *store, const char *blob, const char 
 	p.root[0] = root;
 	p.root[1] = w.root;
 	r = same_tree(&p, ".", err);
+	first_names_done(&p.links[0]);
+	first_names_done(&p.links[1]);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	strv_add(&ret->layers, chain);

@@ -146,7 +146,10 @@ static int run_copy(struct world *w, const char *line, const char *workdir,
 	if (r == 0)
 		r = copy_digest(copy, hex, err);
 	if (r == 0)
-		r = copy_apply(copy, w->root, w->root, err);
+		r = copy_apply(
+			copy,
+			&(struct copy_target){ .root = w->root, .own = w->root, .users = w->root },
+			err);
 	copy_free(copy);
 	copy = NULL;
 	instruction_free(in);

@@ -151,6 +151,70 @@ static void test_assemble(void **state)
 	vec_done(&layers.items);
 }
 
+static void put(int dir, const char *name, const char *text)
+{
+	struct err err = ERR_INIT;
+
+	(void)unlinkat(dir, name, 0);
+	assert_int_equal(fs_write_atomic(dir, name, text, strlen(text), 0644, 0, &err), 0);
+}
+
+/* A tree that shares files with the layer `one`: what it takes from that layer's archive, and what
+ * it reads, come to the same bytes; also when the archive is damaged. */
+static void test_old_archive(void **state)
+{
+	static const char *const shared[] = { "a", "b", "long-name", "d/symlink", "fifo" };
+	struct fixture *f = *state;
+	cleanup_free char *one = make_dir(f, "one", false), *two = make_dir(f, "two", false);
+	cleanup_free char *diff = xasprintf("%s/diff", two), *there = NULL, *blob = NULL;
+	cleanup_fd int new = open(diff, O_RDONLY | O_DIRECTORY);
+	struct image_layer old, plain, again;
+	struct err err = ERR_INIT;
+
+	pack(f, one, &old);
+	assert_int_equal(image_layer_adopt(f->store, one, NULL, &old, 10, &err), 0);
+	there = image_layer_dir(f->store, &old);
+	cleanup_fd int before = open(there, O_RDONLY | O_DIRECTORY);
+	for (size_t i = 0; i < ARRAY_SIZE(shared); i++) {
+		assert_int_equal(unlinkat(new, shared[i], 0), 0);
+		assert_int_equal(linkat(before, shared[i], new, shared[i], 0), 0);
+	}
+	/* "a" had two names there; here "c" gets the second, and "d/link" is a file of its own. */
+	assert_int_equal(unlinkat(new, "c", 0), 0);
+	assert_int_equal(linkat(before, "a", new, "c", 0), 0);
+	put(new, "d/link", "changed");
+	put(new, "aa", "new");
+	put(new, "zz", "new");
+	assert_int_equal(image_layer_pack(f->store, new, &plain, NULL, &err), 0);
+	assert_int_equal(image_layer_pack_again(f->store, new, &old, &again, NULL, &err), 0);
+	assert_string_equal(again.diff_id, plain.diff_id);
+	assert_int_equal(again.blob_size, plain.blob_size);
+	/* a name that is the second one there has no content to take */
+	assert_int_equal(unlinkat(new, "a", 0), 0);
+	assert_int_equal(unlinkat(new, "c", 0), 0);
+	assert_int_equal(unlinkat(new, "d/link", 0), 0);
+	assert_int_equal(linkat(before, "d/link", new, "d/link", 0), 0);
+	assert_int_equal(image_layer_pack(f->store, new, &plain, NULL, &err), 0);
+	assert_int_equal(image_layer_pack_again(f->store, new, &old, &again, NULL, &err), 0);
+	assert_string_equal(again.diff_id, plain.diff_id);
+	/* one byte of what would be taken is wrong, then the end is missing, then all */
+	blob = xasprintf("%s/blobs/sha256/%s", f->root, image__hex(old.blob));
+	assert_int_equal(chmod(blob, 0600), 0);
+	cleanup_fd int fd = open(blob, O_RDWR);
+	for (size_t i = 0; i < 3; i++) {
+		if (i == 0)
+			assert_int_equal(pwrite(fd, "X", 1, 1024), 1);
+		else
+			assert_int_equal(ftruncate(fd, i == 1 ? 700 : 0), 0);
+		assert_int_equal(image_layer_pack_again(f->store, new, &old, &again, NULL, &err),
+				 0);
+		assert_string_equal(again.diff_id, plain.diff_id);
+	}
+	assert_int_equal(unlink(blob), 0);
+	assert_int_equal(image_layer_pack_again(f->store, new, &old, &again, NULL, &err), 0);
+	assert_string_equal(again.diff_id, plain.diff_id);
+}
+
 #define PACK_TEST(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -159,6 +223,7 @@ int main(void)
 		PACK_TEST(test_same_bytes),
 		PACK_TEST(test_round_trip),
 		PACK_TEST(test_assemble),
+		PACK_TEST(test_old_archive),
 	};
 
 	if (geteuid() != 0) /* owners and devices */
