@@ -35,6 +35,14 @@ static const struct listing_column columns[] = {
 	{ "PORTS", "Ports" },	     { NULL, NULL },
 };
 
+static const struct listing_column titles[] = {
+	{ "CONTAINER ID", "ID" },
+	{ "CREATED AT", "CreatedAt" },
+	{ "EXIT CODE", "ExitCode" },
+	{ "LOCAL VOLUMES", "LocalVolumes" },
+	{ NULL, NULL },
+};
+
 static bool is_state(const char *text)
 {
 	for (const char *const *s = container_states_shown; *s; s++)
@@ -106,7 +114,7 @@ static int print_table(struct cli *cli, const struct ps_args *o, const struct co
 	(void)net_open(cli->paths.root, cli->paths.run, &net, &none);
 	vec_each(c, &found->items)
 		json_array_append_new(rows, container_view_row(*c, net, now, !o->no_trunc));
-	struct listing listing = { .columns = columns, .rows = rows };
+	struct listing listing = { .columns = columns, .titles = titles, .rows = rows };
 	return listing_print(&listing, o->format, err);
 }
 

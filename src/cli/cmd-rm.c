@@ -48,7 +48,7 @@ static int rm_run(struct cli *cli, void *options, const struct strv *args, struc
 	if (r < 0)
 		return r;
 	vec_each(c, &found.items)
-		if (removable(*c, o))
+		if (!(*c)->oneoff && removable(*c, o)) /* those of `run` stay for `down` */
 			strv_add(&names, (*c)->name);
 	if (!names.n) {
 		fprintf(stderr, "No stopped containers\n");

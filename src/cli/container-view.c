@@ -202,7 +202,23 @@ static char *created_text(const struct container *c)
 	return xasprintf("%.10s %.8s +0000 UTC", text, text + 11);
 }
 
-static void put_lists(json_t *row, const struct container *c)
+/* At most fifteen characters of a mount's name, as Docker shows them. */
+static void add_mount_name(struct strv *out, const char *name, bool truncate)
+{
+	enum { SHOWN = 15 };
+	size_t n = 0;
+	const char *p = name, *cut = name;
+	for (; *p; p++) {
+		n += (*p & 0xC0) != 0x80;
+		cut = n <= SHOWN - 1 ? p + 1 : cut;
+	}
+	if (truncate && n > SHOWN)
+		strv_addf(out, "%.*s\xe2\x80\xa6", (int)(cut - name), name);
+	else
+		strv_add(out, name);
+}
+
+static void put_lists(json_t *row, const struct container *c, bool truncate)
 {
 	cleanup_strv struct strv networks = { 0 }, mounts = { 0 };
 	int local = 0;
@@ -212,7 +228,7 @@ static void put_lists(json_t *row, const struct container *c)
 		const char *from = v->name ? v->name : v->source;
 		local += v->name != NULL;
 		if (from)
-			strv_add(&mounts, from);
+			add_mount_name(&mounts, from, truncate);
 	}
 	cleanup_free char *network_text = strv_join(&networks, ",");
 	cleanup_free char *mount_text = strv_join(&mounts, ",");
@@ -252,7 +268,7 @@ json_t *container_view_row(const struct container *c, struct net *net, nsec_t no
 	json_put_str(row, "Size", "0B");
 	json_put_str(row, "State", container_state_shown(c->state));
 	json_put_str(row, "Status", status);
-	put_lists(row, c);
+	put_lists(row, c, truncate);
 	json_put(row, LISTING_LABELS, json_incref(c->labels));
 	return row;
 }

@@ -115,6 +115,8 @@ static json_t *titles_of(const struct listing *l)
 	}
 	for (const struct listing_column *c = l->columns; c->title; c++)
 		json_put_str(titles, c->key, c->title);
+	for (const struct listing_column *c = l->titles; c && c->title; c++)
+		json_put_str(titles, c->key, c->title);
 	return titles;
 }
 

@@ -18,10 +18,11 @@ struct listing_column {
 
 struct listing {
 	const struct listing_column *columns;
-	const json_t *rows; /* array of objects; borrowed */
-	unsigned min_width; /* of each column but the last; 0: 10, as Docker's */
-	unsigned gap;	    /* blanks between columns; 0: 3 */
-	bool json_array;    /* --format json gives one array; else one object a line */
+	const struct listing_column *titles; /* of members that have no column; NULL: none */
+	const json_t *rows;		     /* array of objects; borrowed */
+	unsigned min_width;		     /* of each column but the last; 0: 10, as Docker's */
+	unsigned gap;			     /* blanks between columns; 0: 3 */
+	bool json_array; /* --format json gives one array; else one object a line */
 };
 
 /* A hidden member of a row: an object, for {{.Label "key"}}. */

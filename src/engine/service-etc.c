@@ -239,10 +239,7 @@ static void give(struct spec_file *file, struct str *text)
 static void fill_hostname(struct spec_file *file, const struct container *c)
 {
 	cleanup_str struct str text = STR_INIT;
-	str_add(&text, c->hostname ? c->hostname : "");
-	if (!str_empty(c->domainname))
-		str_addf(&text, ".%s", c->domainname);
-	str_add(&text, "\n");
+	str_addf(&text, "%s\n", c->hostname ? c->hostname : "");
 	give(file, &text);
 }
 

@@ -43,6 +43,19 @@ exited() {
 	stave down -t 0
 }
 
+@test "templates: titles, functions, labels; a mount's name is cut" {
+	up
+	run stave ps --format 'table {{.ID}}\t{{upper .Service}}\t{{.CreatedAt}}'
+	[[ "${lines[0]}" =~ ^CONTAINER\ ID\ +SERVICE\ +CREATED\ AT$ ]]
+	[[ "${lines[1]}" =~ ^[0-9a-f]{12}\ +WEB\ +20 ]]
+	[ "$(stave ps --format '{{if eq .State "running"}}{{.Label "com.docker.compose.service"}}{{end}}:{{range .Publishers}}{{.TargetPort}} {{end}}')" = \
+		"web:80 80 81 " ]
+	run stave ps --format '{{.Nope}}'
+	[ "$status" = 1 ]
+	[[ "$output" == *"no member 'Nope'"* ]]
+	stave down -t 0
+}
+
 @test "json has docker's members" {
 	up
 	stave ps -a --format json >rows

@@ -66,6 +66,8 @@ nothing_runs() { [ -z "$(stave ps -q)" ]; }
 	[ "$(inside pwd)" = /var/not/there ]
 	[ "$(inside hostname)" = here ]
 	inside hostname -f | grep -q '^here'
+	[ "$(inside cat /etc/hostname)" = here ]
+	inside test -f /.dockerenv # by which programs know that they are in a container
 	[ "$(stave exec -T b sh -c 'id -u; id -g' | tr '\n' ' ')" = "12 34 " ]
 	stave down -t 0
 }

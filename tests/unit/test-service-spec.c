@@ -578,7 +578,7 @@ static void files_in_etc(void **state)
 		const char *file, *end;
 	} wants[] = {
 		{ SERVICE_HOSTS, "10.0.0.1\ta\n10.190.3.1\tgw\n10.190.3.7\th.example.com h\n" },
-		{ SERVICE_HOSTNAME, "h.example.com\n" },
+		{ SERVICE_HOSTNAME, "h\n" },
 		{ SERVICE_RESOLV_CONF, "nameserver 127.0.0.11\noptions ndots:0\n" },
 	};
 	const struct spec_mount *own = &spec.mounts.v[spec.mounts.n - 1];
