@@ -15,7 +15,7 @@ struct transfer {
 	struct progress *progress;
 	bool push, ignore;
 	int failed;
-	struct strv seen;
+	struct strv seen, must_build;
 };
 
 static int transfer_one(struct transfer *t, const struct service *s, struct err *err)
@@ -28,6 +28,8 @@ static int transfer_one(struct transfer *t, const struct service *s, struct err 
 	strv_add(&t->seen, name);
 	r = t->push ? provide_push(t->store, t->progress, name, NULL, &one)
 		    : provide_pull(t->store, t->progress, name, s->platform, &one);
+	if (r < 0 && !t->push && s->build.set)
+		strv_add(&t->must_build, s->name);
 	if (r == 0 || t->ignore)
 		return 0;
 	t->failed++;
@@ -52,6 +54,14 @@ static int transfer_all(struct transfer *t, const struct strv *services, bool de
 		first = first ? first : r;
 	}
 	progress_done(t->progress);
+	if (t->must_build.n) {
+		cleanup_free char *names = strv_join(&t->must_build, " ");
+		cli_warn(t->cli,
+			 "Some service image(s) must be built from source by running:\n"
+			 "    stave build %s",
+			 names);
+	}
+	strv_done(&t->must_build);
 	image_store_free(t->store);
 	strv_done(&t->seen);
 	return first;
@@ -82,18 +92,37 @@ static const struct option pull_options[] = {
 };
 #undef O
 
+/* Why a service is passed over, as Compose says it; NULL: it is not. */
+static const char *pull_skips(struct transfer *t, const struct service *s, const char *policy)
+{
+	cleanup_err struct err err = ERR_INIT;
+	bool pull = true;
+	if (str_eq(policy, "never") || str_eq(policy, "build"))
+		return "Skipped";
+	if (!str_eq(policy, "missing") && !str_eq(policy, "if_not_present"))
+		return NULL;
+	if (provide_needs_pull(t->store, s->image, "missing", &pull, &err) < 0 || pull)
+		return NULL;
+	return "Skipped - Image is already present locally";
+}
+
 static bool pull_wanted(struct transfer *t, const struct service *s, void *data)
 {
 	const struct pull_args *o = data;
-	cleanup_err struct err err = ERR_INIT;
-	bool pull = true;
-	if (str_empty(s->image) || (o->ignore_buildable && s->build.set) ||
-	    str_eq(s->pull_policy, "never"))
-		return false;
-	if (str_eq(o->policy, "missing") &&
-	    provide_needs_pull(t->store, s->image, "missing", &pull, &err) < 0)
+	const char *why;
+	if (str_empty(s->image))
+		why = "Skipped - No image to be pulled";
+	else
+		why = pull_skips(t, s, o->policy ? o->policy : s->pull_policy);
+	if (!why && o->ignore_buildable && s->build.set)
+		why = "Skipped - Image can be built";
+	if (!why)
 		return true;
-	return pull;
+	cleanup_free char *subject = str_empty(s->image) ? xasprintf("Service %s", s->name)
+							 : xasprintf("Image %s", s->image);
+	if (t->progress)
+		progress_step(t->progress, subject, "done", why);
+	return false;
 }
 
 static int pull_run(struct cli *cli, void *options, const struct strv *args, struct err *err)

@@ -195,7 +195,9 @@ char *image_ref_familiar(const struct image_ref *ref)
 {
 	const char *repository = ref->repository, *short_name;
 
-	if (!str_eq(ref->registry, DEFAULT_REGISTRY))
+	/* Without the registry, "docker.io/example.com/a" would read as another registry's. */
+	if (!str_eq(ref->registry, DEFAULT_REGISTRY) ||
+	    (strchr(repository, '/') && names_registry(repository, strcspn(repository, "/"))))
 		return join(ref, ref->registry, repository);
 	short_name = str_after(repository, DEFAULT_PREFIX);
 	/* "library/a/b" must keep its prefix, or it would read as the repository "a/b". */

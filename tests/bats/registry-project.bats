@@ -187,3 +187,26 @@ age() {
 	! grep -q app "$T/log/log"
 	outside skopeo inspect --tls-verify=false "docker://$REGISTRY/built:1" >/dev/null
 }
+
+@test "pull says what it passes over, as Compose: by policy, what is there, what can be built" {
+	cat >compose.yaml <<-E
+		services:
+		  never: { image: "$REGISTRY/app:1", pull_policy: never }
+		  built: { image: "$REGISTRY/none:1", build: . }
+		  nameless: { build: . }
+	E
+	run stave pull --ignore-buildable
+	[ "$status" = 0 ]
+	[[ $output == *"Image $REGISTRY/app:1  Skipped"* ]]
+	[[ $output == *"Image $REGISTRY/none:1  Skipped - Image can be built"* ]]
+	[[ $output == *"Service nameless  Skipped - No image to be pulled"* ]]
+	[ "$(asked)" = 0 ]
+	run stave pull --policy always never # over what the file says
+	[ "$status" = 0 ]
+	run stave pull --policy missing never
+	[[ $output == *"Skipped - Image is already present locally"* ]]
+	run stave pull built
+	[ "$status" -ne 0 ]
+	[[ $output == *"must be built from source"*"stave build built"* ]]
+	stave pull -q --ignore-pull-failures built
+}

@@ -28,6 +28,9 @@ static void test_good(void **state)
 		{ "ghcr.io/x/y@" D, "ghcr.io/x/y@" D, "ghcr.io/x/y@" D },
 		{ "a:b@" D, "docker.io/library/a:b@" D, "a:b@" D },
 		{ "UPPER/x", "UPPER/x:latest", "UPPER/x:latest" },
+		/* without docker.io it would be another registry's */
+		{ "docker.io/example.com/a", "docker.io/example.com/a:latest",
+		  "docker.io/example.com/a:latest" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
