@@ -5,7 +5,7 @@
 #   make check      install what is missing, build with warnings as errors, run every test
 #   make stacks     every command of the five documents, in every environment: a table (STACKS="001 004" for some)
 #   make fuzz       each fuzz target for FUZZ_SECONDS (60) under ASan and UBSan, with clang
-#   make install    DESTDIR and PREFIX as usual; COMPOSE_LINK=1 adds a docker-compose link,
+#   make install    DESTDIR and PREFIX as usual; COMPOSE_LINK=1 adds a docker-compose link, DOCKER_LINK=1 a docker link,
 #                   COMPOSE_PLUGIN=1 makes it what Docker's CLI runs for `docker compose`
 #   make uninstall   removes what install put there (same DESTDIR and PREFIX); images, volumes and projects stay
 #   make clean      remove the build directories
@@ -54,6 +54,9 @@ install: $(BUILD)/build.ninja
 ifneq ($(COMPOSE_LINK),)
 	ln -sf stave $(DESTDIR)$(PREFIX)/bin/docker-compose
 endif
+ifneq ($(DOCKER_LINK),)
+	ln -sf stave $(DESTDIR)$(PREFIX)/bin/docker
+endif
 ifneq ($(COMPOSE_PLUGIN),)
 	mkdir -p $(DESTDIR)$(PLUGINS)
 	ln -sf $(PREFIX)/bin/stave $(DESTDIR)$(PLUGINS)/docker-compose
@@ -63,7 +66,7 @@ endif
 uninstall:
 	@meson configure $(BUILD) -Dprefix=$(PREFIX)
 	@DESTDIR=$(DESTDIR) ninja -C $(BUILD) uninstall
-	@for link in $(DESTDIR)$(PREFIX)/bin/docker-compose $(DESTDIR)$(PLUGINS)/docker-compose; do \
+	@for link in $(DESTDIR)$(PREFIX)/bin/docker-compose $(DESTDIR)$(PREFIX)/bin/docker $(DESTDIR)$(PLUGINS)/docker-compose; do \
 		case "$$(readlink "$$link" 2>/dev/null)" in stave | $(PREFIX)/bin/stave) rm -v "$$link" ;; esac; \
 	done
 

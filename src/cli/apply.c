@@ -27,6 +27,12 @@ int apply_goal(struct cli *cli, const struct goal *goal, struct err *err)
 				err);
 	if (r < 0)
 		return r;
+	struct goal chosen = *goal; /* borrows */
+	if (cli->by_container) {
+		chosen.containers = cli->chosen;
+		chosen.no_deps = true;
+		goal = &chosen;
+	}
 	struct progress *progress = progress_new(cli, 0);
 	r = client_apply(client, by_files[goal->kind] ? cli->project : NULL, goal, interrupt_fd,
 			 progress_event, progress, err);

@@ -144,13 +144,15 @@ int cli_find_project(struct cli *cli, unsigned cmd_flags, const struct strv *arg
 static int run_cmd(struct cli *cli, const struct cmd *cmd, const struct strv *args, size_t first,
 		   struct err *err)
 {
-	cleanup_free void *values = xcalloc(1, cmd->options_size + 1);
+	const struct cmd *verb = cmd_work(cmd);
+	cleanup_free void *values = xcalloc(1, verb->options_size + 1);
 	cleanup_strv struct strv rest = { 0 };
 	cleanup_free char *who = xasprintf("stave %s", cmd->name);
 	struct option_scope inherited = { inherited_options, &cli->global, NULL };
-	struct option_scope own = { cmd->options, values, &inherited };
-	if (cmd->options)
-		options_defaults(cmd->options, values);
+	struct option_scope own = { verb->options, values, &inherited };
+	cli->verb = verb->name;
+	if (verb->options)
+		options_defaults(verb->options, values);
 	int r = 0;
 	if (cmd->flags & CMD_WORDS)
 		for (size_t i = first; i < args->n; i++)
@@ -160,7 +162,7 @@ static int run_cmd(struct cli *cli, const struct cmd *cmd, const struct strv *ar
 				  &rest, who, err);
 	if (r == 0 && cli->global.help) {
 		help_cmd(cmd);
-		options_done(cmd->options, values);
+		options_done(verb->options, values);
 		return 0;
 	}
 	if (r == 0 && ((int)rest.n < cmd->min_args ||
@@ -169,9 +171,11 @@ static int run_cmd(struct cli *cli, const struct cmd *cmd, const struct strv *ar
 			      cmd->args ? cmd->args : "no arguments", who);
 	if (r == 0 && (cmd->flags & (CMD_PROJECT | CMD_NAME)))
 		r = cli_find_project(cli, cmd->flags, &rest, err);
-	if (r == 0)
-		r = cmd->run(cli, values, &rest, err);
-	options_done(cmd->options, values);
+	if (r == 0 && (cmd->flags & CMD_CONTAINERS))
+		r = cli_run_on_containers(cli, cmd, values, &rest, err);
+	else if (r == 0)
+		r = verb->run(cli, values, &rest, err);
+	options_done(verb->options, values);
 	return r;
 }
 
@@ -268,7 +272,10 @@ int cli_main(int argc, char **argv, const struct cli_api *api)
 	/* Writing to a reader that went away (`stave logs | head`) ends quietly with an error from
 	 * write(). */
 	signal(SIGPIPE, SIG_IGN);
-	int r = dispatch(&cli, &args, &err);
+	int r = argc > 1 && str_eq(path_base(argv[0]), "docker") ? cli_docker_words(&args, &err)
+								 : 0;
+	if (r == 0)
+		r = dispatch(&cli, &args, &err);
 	if (r < 0) {
 		/* A mistake in a file has been shown in its place. */
 		if (err.msg && !(cli.told && err.kind == ERR_INPUT))
@@ -279,6 +286,7 @@ int cli_main(int argc, char **argv, const struct cli_api *api)
 		r = 1;
 	compose_result_done(&cli.compose);
 	options_done(global_options, &cli.global);
+	strv_done(&cli.chosen);
 	free(cli.project_name);
 	free(cli.paths.root);
 	free(cli.paths.run);

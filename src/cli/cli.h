@@ -30,9 +30,14 @@ struct cli {
 	const struct cli_api *api;
 	struct engine_paths paths;
 	const char *program; /* how we were called: "stave", "docker-compose", "docker compose" */
+	const char *verb;    /* at work: "logs" */
 	bool stdout_tty, stderr_tty, colour;
 	bool told;	 /* diagnostics have said what is wrong */
 	bool ansi_never; /* --ansi never: no control characters at all */
+
+	/* with CMD_CONTAINERS */
+	bool by_container;
+	struct strv chosen; /* ids; none: all */
 
 	/* with CMD_PROJECT, and with CMD_NAME when there are files */
 	struct compose_result compose;
@@ -59,6 +64,15 @@ int cli_image_store(struct cli *cli, struct image_store **ret, struct err *err);
  * "no such service: x"). */
 int cli_containers(struct cli *cli, const struct strv *services, struct containers *ret,
 		   struct err *err);
+/* Runs a verb with CMD_CONTAINERS. */
+int cli_run_on_containers(struct cli *cli, const struct cmd *cmd, void *options,
+			  const struct strv *args, struct err *err);
+/* The chosen ones, of cli->project_name or of all projects. */
+int cli_chosen_containers(struct cli *cli, bool all_projects, struct containers *ret,
+			  struct err *err);
+/* `docker VERB ...` becomes what stave calls it: args[1..] is rewritten. An error for what stave
+ * does not have. */
+int cli_docker_words(struct strv *args, struct err *err);
 /* One container of a service: number `index` (0: the first that runs). ERR_NOT_FOUND: "service
  * \"x\" is not running". */
 int cli_container(struct cli *cli, const char *service, int index, struct container **ret,

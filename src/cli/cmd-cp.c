@@ -69,7 +69,8 @@ static int find(struct cli *cli, const char *service, const struct cp_args *o,
 	if (r < 0)
 		return r;
 	vec_each(c, &found.items) {
-		if (((*c)->oneoff && !o->all) || (o->index.value && (*c)->number != o->index.value))
+		if (((*c)->oneoff && !o->all && !cli->by_container) ||
+		    (o->index.value && (*c)->number != o->index.value))
 			continue;
 		vec_push(&ret->items, *c);
 		*c = NULL;

@@ -141,3 +141,31 @@ const struct cmd cmd_exec = {
 	.flags = CMD_NAME | CMD_NAME_ONLY | CMD_STOP_AT_ARG,
 	.run = exec_run,
 };
+
+/* As `docker exec`: neither input nor a terminal unless asked for. */
+static const struct option container_exec_options[] = {
+	{ 'd', "detach", OPTION_FLAG, O(detach), NULL, NULL, "Run the command in the background",
+	  0 },
+	{ 'e', "env", OPTION_LIST, O(env), "KEY=VALUE", NULL, "Set environment variables", 0 },
+	{ 'i', "interactive", OPTION_FLAG, O(interactive), NULL, NULL, "Keep standard input open",
+	  0 },
+	{ 0, "privileged", OPTION_FLAG, O(privileged), NULL, NULL,
+	  "Give the process all capabilities", 0 },
+	{ 't', "tty", OPTION_FLAG, O(tty), NULL, NULL, "Allocate a pseudo-terminal", 0 },
+	{ 'u', "user", OPTION_TEXT, O(user), "USER", NULL, "Run as this user", 0 },
+	{ 'w', "workdir", OPTION_TEXT, O(workdir), "DIR", NULL, "Working directory of the command",
+	  0 },
+	{ .name = NULL },
+};
+
+const struct cmd cmd_container_exec = {
+	.name = "container exec",
+	.summary = "Execute a command in a running container",
+	.args = "CONTAINER COMMAND [ARGS...]",
+	.options = container_exec_options,
+	.options_size = sizeof(struct exec_args),
+	.min_args = 2,
+	.max_args = ARGS_ANY,
+	.flags = CMD_CONTAINERS | CMD_ONE_CONTAINER | CMD_STOP_AT_ARG,
+	.run = exec_run,
+};

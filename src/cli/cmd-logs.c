@@ -65,7 +65,8 @@ static bool anything_runs(const struct following *f)
 		return false;
 	vec_each(c, &found.items)
 		if (((*c)->state == CONTAINER_BACKOFF || container_is_up((*c)->state)) &&
-		    (f->services->n == 0 || strv_has(f->services, (*c)->service)))
+		    (f->services->n == 0 || strv_has(f->services, (*c)->service)) &&
+		    (f->cli->chosen.n == 0 || strv_has(&f->cli->chosen, (*c)->id)))
 			return true;
 	return false;
 }
@@ -101,7 +102,7 @@ static int logs_run(struct cli *cli, void *options, const struct strv *args, str
 	struct log_query query = { 0 };
 	struct following f = {
 		.view = { .colour = cli->colour && cli->stdout_tty && !o->no_color,
-			  .prefix = !o->no_prefix,
+			  .prefix = !o->no_prefix && !cli->by_container,
 			  .timestamps = o->timestamps },
 		.cli = cli,
 		.services = args,

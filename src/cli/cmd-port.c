@@ -18,9 +18,34 @@ static const struct option port_options[] = {
 	{ .name = NULL },
 };
 
+/* All that is published, as `docker port NAME` shows it. */
+static int list_ports(struct cli *cli, const char *name, struct err *err)
+{
+	cleanup(container_free_cleanup) struct container *c = NULL;
+	cleanup(net_free_cleanup) struct net *net = NULL;
+	int r = cli_container(cli, name, 0, &c, err);
+	if (r == 0)
+		r = net_open(cli->paths.root, cli->paths.run, &net, err);
+	if (r < 0)
+		return r;
+	cleanup_json json_t *publishers = container_view_publishers(c, net);
+	const json_t *p;
+	size_t i;
+	json_array_foreach(publishers, i, p) {
+		const char *url = json_str(p, "URL", "");
+		if (*url)
+			printf(strchr(url, ':') ? "%d/%s -> [%s]:%d\n" : "%d/%s -> %s:%d\n",
+			       (int)json_int(p, "TargetPort", 0), json_str(p, "Protocol", ""), url,
+			       (int)json_int(p, "PublishedPort", 0));
+	}
+	return 0;
+}
+
 static int port_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
 {
 	const struct port_args *o = options;
+	if (args->n == 1)
+		return list_ports(cli, args->v[0], err);
 	cleanup(container_free_cleanup) struct container *c = NULL;
 	cleanup(net_free_cleanup) struct net *net = NULL;
 	const char *slash = strchr(args->v[1], '/');

@@ -73,3 +73,50 @@ const struct cmd cmd_rm = {
 	.flags = CMD_NAME | CMD_ALL_SERVICES,
 	.run = rm_run,
 };
+
+/* --- of containers by their names --- */
+
+struct container_rm_args {
+	bool force, volumes;
+};
+
+#define C(field) offsetof(struct container_rm_args, field)
+static const struct option container_rm_options[] = {
+	{ 'f', "force", OPTION_FLAG, C(force), NULL, NULL, "Kill those that run", 0 },
+	{ 'v', "volumes", OPTION_FLAG, C(volumes), NULL, NULL,
+	  "Remove their anonymous volumes, too", 0 },
+	{ .name = NULL },
+};
+
+static int container_rm_run(struct cli *cli, void *options, const struct strv *args,
+			    struct err *err)
+{
+	const struct container_rm_args *o = options;
+	const struct rm_args removable_as_they_are = { 0 };
+	struct goal goal = {
+		.kind = GOAL_RM,
+		.stop_first = o->force,
+		.has_timeout = o->force,
+		.volumes = o->volumes,
+	};
+	cleanup_containers struct containers found = { 0 };
+	int r = cli_containers(cli, args, &found, err);
+	vec_each(c, &found.items)
+		if (r == 0 && !o->force && !removable(*c, &removable_as_they_are))
+			r = err_conflict(err,
+					 "container '%s' is %s: stop it first, or give --force",
+					 (*c)->name, container_state_shown((*c)->state));
+	return r < 0 ? r : apply_goal(cli, &goal, err);
+}
+
+const struct cmd cmd_container_rm = {
+	.name = "container rm",
+	.summary = "Remove containers",
+	.args = "CONTAINER...",
+	.options = container_rm_options,
+	.options_size = sizeof(struct container_rm_args),
+	.min_args = 1,
+	.max_args = ARGS_ANY,
+	.flags = CMD_CONTAINERS | CMD_EACH_PROJECT,
+	.run = container_rm_run,
+};

@@ -77,13 +77,16 @@ static int wait_all(struct cli *cli, const struct wait_args *o, struct waiting *
 			r = client_wait(client, w->found.items.v[i]->id, &code, err);
 		if (r < 0)
 			return r;
-		printf("container \"%s\" exited with status code %d\n", w->found.items.v[i]->id,
-		       code);
+		if (cli->by_container)
+			printf("%d\n", code);
+		else
+			printf("container \"%s\" exited with status code %d\n",
+			       w->found.items.v[i]->id, code);
 		fflush(stdout);
 		if (o->down_project)
 			break;
 	}
-	return code;
+	return cli->by_container ? 0 : code;
 }
 
 static int wait_run(struct cli *cli, void *options, const struct strv *args, struct err *err)

@@ -75,17 +75,25 @@ enum {
 				       enables their profiles */
 	CMD_NAME_ONLY = 1u << 6,    /* with CMD_NAME: no files are loaded when the name is given */
 	CMD_ALL_SERVICES = 1u << 4, /* services of inactive profiles are kept too */
-	CMD_WORDS = 1u << 12,	    /* every word behind the verb is an argument */
+	/* Arguments are names of containers of any project: by-container.c runs the verb. */
+	CMD_CONTAINERS = 1u << 7,
+	CMD_ONE_CONTAINER = 1u << 8, /* ... only the first; the verb gets them all */
+	CMD_COPIED = 1u << 9,	     /* ... the one that is CONTAINER:PATH; likewise */
+	CMD_EACH_PROJECT = 1u << 10, /* the verb works on one project at a time */
+	CMD_NO_NAMES = 1u << 11,     /* ... and says all there is to say */
+	CMD_WORDS = 1u << 12,	     /* every word behind the verb is an argument */
 };
 enum { ARGS_ANY = -1 };
 
 struct cli;
 
 struct cmd {
-	const char *name;    /* "up"; "image load" for a verb of a group */
-	const char *summary; /* one line, capitalised, no full stop */
-	const char *args;    /* "[SERVICE...]" */
-	const char *details; /* paragraphs for --help, or NULL */
+	const char *name;     /* "up"; "image load" for a verb of a group */
+	const char *summary;  /* one line, capitalised, no full stop */
+	const char *args;     /* "[SERVICE...]" */
+	const char *details;  /* paragraphs for --help, or NULL */
+	const struct cmd *of; /* the verb on services that this is on containers: options and run
+				 are its; or NULL */
 	const struct option *options;
 	size_t options_size;
 	int min_args, max_args; /* ARGS_ANY: no limit */
@@ -94,6 +102,12 @@ struct cmd {
 	 * struct; args are what is left. */
 	int (*run)(struct cli *cli, void *options, const struct strv *args, struct err *err);
 };
+
+/* The verb that does its work: itself, or what it is `of`. */
+static inline const struct cmd *cmd_work(const struct cmd *cmd)
+{
+	return cmd->of ? cmd->of : cmd;
+}
 
 /* Every verb, sorted by name, ended by NULL. */
 extern const struct cmd *const cmds[];

@@ -11,6 +11,24 @@
 	X(commit)                                                                                  \
 	X(completion)                                                                              \
 	X(config)                                                                                  \
+	X(container_attach)                                                                        \
+	X(container_cp)                                                                            \
+	X(container_exec)                                                                          \
+	X(container_inspect)                                                                       \
+	X(container_kill)                                                                          \
+	X(container_logs)                                                                          \
+	X(container_ls)                                                                            \
+	X(container_pause)                                                                         \
+	X(container_port)                                                                          \
+	X(container_prune)                                                                         \
+	X(container_restart)                                                                       \
+	X(container_rm)                                                                            \
+	X(container_start)                                                                         \
+	X(container_stats)                                                                         \
+	X(container_stop)                                                                          \
+	X(container_top)                                                                           \
+	X(container_unpause)                                                                       \
+	X(container_wait)                                                                          \
 	X(cp)                                                                                      \
 	X(create)                                                                                  \
 	X(docker_cli_plugin_metadata)                                                              \
@@ -40,6 +58,11 @@
 	X(logs)                                                                                    \
 	X(ls)                                                                                      \
 	X(metrics)                                                                                 \
+	X(network_create)                                                                          \
+	X(network_inspect)                                                                         \
+	X(network_ls)                                                                              \
+	X(network_prune)                                                                           \
+	X(network_rm)                                                                              \
 	X(pause)                                                                                   \
 	X(plan)                                                                                    \
 	X(port)                                                                                    \

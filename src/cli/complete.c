@@ -44,7 +44,7 @@ static const struct option *find_option(const struct completion *c, const char *
 {
 	if (!c->cmd)
 		return find(global_options, word);
-	const struct option *o = find(c->cmd->options, word);
+	const struct option *o = find(cmd_work(c->cmd)->options, word);
 	return o ? o : find(inherited_options, word);
 }
 
@@ -181,6 +181,26 @@ static void offer_images(const struct completion *c)
 	image_store_free(store);
 }
 
+static void offer_containers(const struct completion *c)
+{
+	cleanup_err struct err err = ERR_INIT;
+	cleanup_containers struct containers all = { 0 };
+	(void)cli_chosen_containers(c->cli, true, &all, &err);
+	vec_each(container, &all.items)
+		candidate(c, (*container)->name, (*container)->image);
+}
+
+static void offer_networks(const struct completion *c)
+{
+	cleanup_err struct err err = ERR_INIT;
+	cleanup(net_free_cleanup) struct net *net = NULL;
+	cleanup_strv struct strv names = { 0 };
+	if (net_open(c->cli->paths.root, c->cli->paths.run, &net, &err) == 0)
+		(void)net_network_list(net, &names, &err);
+	for (size_t i = 0; i < names.n; i++)
+		candidate(c, names.v[i], NULL);
+}
+
 static void offer_volumes(const struct completion *c)
 {
 	cleanup_err struct err err = ERR_INIT;
@@ -232,6 +252,10 @@ static enum offer offer_args(const struct completion *c)
 		return OFFER_FILES; /* a command in the container: its words are not ours */
 	if (strstr(args, "SERVICE"))
 		offer_services(c, false);
+	else if (strstr(args, "CONTAINER"))
+		offer_containers(c);
+	else if (strstr(args, "NETWORK") && !strstr(c->cmd->name, "create"))
+		offer_networks(c);
 	else if (strstr(args, "IMAGE"))
 		offer_images(c);
 	else if (strstr(args, "VOLUME"))
@@ -248,7 +272,7 @@ static enum offer complete(struct completion *c)
 	if (c->value)
 		return offer_values(c);
 	if (!c->only_args && c->given[0] == '-') {
-		offer_options(c, c->cmd ? c->cmd->options : global_options);
+		offer_options(c, c->cmd ? cmd_work(c->cmd)->options : global_options);
 		if (c->cmd)
 			offer_options(c, inherited_options);
 		return OFFER_NOTHING;

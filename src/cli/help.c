@@ -29,14 +29,15 @@ static void print_options(const struct option *table)
 
 void help_cmd(const struct cmd *cmd)
 {
-	bool has_options = cmd->options && cmd->options->name;
+	const struct option *options = cmd_work(cmd)->options;
+	bool has_options = options && options->name;
 	printf("Usage:  stave %s%s%s%s\n\n%s\n", cmd->name, has_options ? " [OPTIONS]" : "",
 	       cmd->args ? " " : "", cmd->args ? cmd->args : "", cmd->summary);
 	if (cmd->details)
 		printf("\n%s\n", cmd->details);
 	if (has_options) {
 		printf("\nOptions:\n");
-		print_options(cmd->options);
+		print_options(options);
 	}
 	printf("\nAnd, as everywhere: --dry-run, --help.\n");
 }
@@ -45,7 +46,9 @@ void help_cmd(const struct cmd *cmd)
 static const struct {
 	const char *name, *summary;
 } groups[] = {
+	{ "container", "List containers of all projects, and act on them by their names" },
 	{ "image", "Load, list, inspect, save and remove images" },
+	{ "network", "Create, list and remove networks" },
 	{ "system", "Show what takes up the disk, and free it" },
 	{ "volume", "Create, list, remove, back up and restore volumes" },
 };

@@ -14,10 +14,25 @@ static bool is_service(const struct cli *cli, const struct containers *all, cons
 	return false;
 }
 
+/* One who knows a container's name, as Docker's CLI takes them, is told the way. */
+static int no_such_service(const struct cli *cli, const struct containers *all, const char *name,
+			   struct err *err)
+{
+	vec_each(c, &all->items)
+		if (strcmp((*c)->name, name) == 0)
+			return err_not_found(err,
+					     "no such service: %s (it is a container of the "
+					     "service '%s': 'stave container %s %s')",
+					     name, (*c)->service, cli->verb, name);
+	return err_not_found(err, "no such service: %s", name);
+}
+
 int cli_containers(struct cli *cli, const struct strv *services, struct containers *ret,
 		   struct err *err)
 {
 	cleanup_containers struct containers all = { 0 };
+	if (cli->by_container)
+		return cli_chosen_containers(cli, cli->project_name == NULL, ret, err);
 	int r = state_containers(&cli->paths, cli->project_name, &all, err);
 	if (r < 0)
 		return r;
@@ -25,7 +40,7 @@ int cli_containers(struct cli *cli, const struct strv *services, struct containe
 		cli_warn(cli, "%s; left out here, 'down' removes it", all.broken.v[i]);
 	for (size_t i = 0; services && i < services->n; i++)
 		if (!is_service(cli, &all, services->v[i]))
-			return err_not_found(err, "no such service: %s", services->v[i]);
+			return no_such_service(cli, &all, services->v[i], err);
 	struct containers chosen = { 0 };
 	vec_each(c, &all.items) {
 		if (services && services->n && !strv_has(services, (*c)->service))
@@ -40,6 +55,15 @@ int cli_containers(struct cli *cli, const struct strv *services, struct containe
 int cli_container(struct cli *cli, const char *service, int index, struct container **ret,
 		  struct err *err)
 {
+	if (cli->by_container) {
+		int found = state_find(&cli->paths, NULL, cli->chosen.v[0], ret, err);
+		if (found < 0 || (*ret)->state == CONTAINER_RUNNING ||
+		    (*ret)->state == CONTAINER_PAUSED)
+			return found;
+		err_new(err, ERR_CONFLICT, ESRCH, "container '%s' is not running", (*ret)->name);
+		container_free(ptr_take(*ret));
+		return -err->no;
+	}
 	cleanup_containers struct containers found = { 0 };
 	cleanup_strv struct strv services = strv_split(service, '\0');
 	int r = state_containers_of(&cli->paths, cli->project_name, service, &found, err);

@@ -59,6 +59,7 @@ static const struct record oneoff_record = RECORD(struct oneoff, oneoff_fields);
 static const struct record_field goal_fields[] = {
 	RECORD_ENUM(struct goal, kind, kind_name),
 	RECORD_STRV(struct goal, services),
+	RECORD_STRV(struct goal, containers),
 	RECORD_LIST(struct goal, scale, &scale_record),
 	RECORD_BOOL(struct goal, no_deps),
 	RECORD_BOOL(struct goal, force_recreate),

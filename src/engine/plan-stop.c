@@ -10,9 +10,27 @@ static const char *state_reason(const struct container *c, char buf[64])
 	return buf;
 }
 
+/* Leaves the containers that the goal names: those of `run` are among them when they are named. */
+static void keep_chosen(struct planner *p)
+{
+	vec_each(e, &p->entries) {
+		size_t kept = 0;
+		vec_each(c, &e->replicas)
+			if (strv_has(&p->goal->containers, (*c)->id))
+				e->replicas.v[kept++] = *c;
+		e->replicas.n = kept;
+		vec_each(c, &e->oneoffs)
+			if (strv_has(&p->goal->containers, (*c)->id))
+				vec_push(&e->replicas, *c);
+		e->selected = e->replicas.n > 0;
+	}
+}
+
 static int prepare(struct planner *p, bool deps, struct err *err)
 {
 	int r = plan__select(p, deps, true, err);
+	if (r == 0 && p->goal->containers.n)
+		keep_chosen(p);
 	return r < 0 ? r : plan__sort(p, false, err);
 }
 

@@ -44,7 +44,8 @@ struct oneoff {
 
 struct goal {
 	enum goal_kind kind;
-	struct strv services; /* empty: all */
+	struct strv services;	/* empty: all */
+	struct strv containers; /* ids, of START, STOP, RESTART, RM; empty: all of the services' */
 	VEC(struct goal_scale) scale;
 	bool no_deps, force_recreate, no_recreate, always_recreate_deps, remove_orphans,
 		renew_volumes, no_start;

@@ -88,7 +88,7 @@ since() {
 	[ "$(wc -l <"$OUT")" = "$all" ]
 	[ -z "$(compose logs --since 2100-01-01T00:00:00 api)" ]
 	sleep 3
-	get http://localhost:8000/health
+	until_ok 30 get http://localhost:8000/health
 	until_ok 10 eval "[ \$(compose logs --since 2s api | wc -l) -ge 1 ]"
 	[ "$(compose logs --since 2s api | wc -l)" -lt "$all" ]
 	seen "$all lines since 2024, none since 2100, the latest since 2s"
