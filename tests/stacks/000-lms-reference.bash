@@ -10,10 +10,11 @@ is_ready() {
 }
 
 up_in_front() {
+	noting
 	it_runs
 	until_ok 300 is_ready
 	running api db redis celery-worker celery-beat
-	ORDER=$(ordered 'api>db:healthy' 'api>redis:healthy' 'celery-worker>db:healthy' 'celery-worker>redis:healthy' 'celery-beat>db:started')
+	ordered 'api>db:healthy' 'api>redis:healthy' 'celery-worker>db:healthy' 'celery-worker>redis:healthy' 'celery-beat>db:started'
 	grep -q '^api-1  *|.*Uvicorn running' "$OUT"
 	it_stops
 	[ -z "$(compose ps -q)" ]
@@ -70,12 +71,14 @@ no_database() {
 }
 
 production_runs() {
+	noting
 	it
 	until_ok 120 healthy api
 	running api celery-worker celery-beat caddy redis postgres-local
 	[ "$(field migrate ExitCode)" = 0 ]
 	compose logs --no-color migrate | grep -F 'Running upgrade  -> 0001'
-	seen "$(ordered 'api>migrate:done' 'celery-worker>migrate:done' 'celery-beat>migrate:done' 'api>redis:healthy' 'caddy>api:healthy')"
+	ordered 'api>migrate:done' 'celery-worker>migrate:done' 'celery-beat>migrate:done' 'api>redis:healthy' 'caddy>api:healthy'
+	seen "$ORDER"
 }
 
 not_root() {
@@ -225,7 +228,6 @@ resized() {
 
 environment production
 FILES='-f docker-compose.prod.yml'
-docker_compose 'the same: the gate is closed'
 row 'docker compose -f docker-compose.prod.yml up -d --build' 'without a database the migration fails, and nothing behind it starts' no_database
 FILES='-f docker-compose.prod.yml --profile local-db'
 row 'docker compose -f docker-compose.prod.yml --profile local-db up -d --build' 'migration, then the API, then Caddy' production_runs
@@ -234,30 +236,33 @@ row 'curl https://localhost/api/v1/ready' 'Caddy redirects, proxies, upgrades We
 row 'docker compose -f docker-compose.prod.yml --profile local-db up -d --force-recreate --no-deps --wait api' \
 	'Caddy finds the recreated API without a reload' caddy_goes_on
 row 'All external traffic routes through Caddy' 'what is only exposed cannot be reached from outside' only_caddy
-docker_compose 'fails: port 8000 is taken by the first replica'
+docker_compose 'ends with 1: "failed programming external connectivity on endpoint lms-reference-api-3"; api-2 and api-3 stay "Created"'
 row 'docker compose -f docker-compose.prod.yml --profile local-db up -d --scale api=3' 'three replicas behind the one port' \
 	replicas_answer api 3 all_healthy
-docker_compose 'cannot come here; without replicas of its own port, a proxy in front is needed'
+docker_compose 'does not come here'
 row 'kill -9 (a replica under load)' 'new connections go to the others; lost is only what was under way' killed_under_load
-docker_compose 'health does not matter to a published port'
+docker_compose 'does not come here'
 row 'healthcheck: an unhealthy replica' 'gets no new connections' unhealthy_under_load
+docker_compose 'four workers, too, without --scale api=3'
 row 'docker compose -f docker-compose.prod.yml --profile local-db up -d --scale api=3 --scale celery-worker=4' 'four workers' \
 	replicas_answer celery-worker 4
 row 'restart: unless-stopped' 'comes back after a crash, stays stopped after stop' comes_back
-docker_compose 'recreates the containers'
+docker_compose 'recreates the API'
 row 'docker compose -f docker-compose.prod.yml -f limits.yml --profile local-db up -d' 'limits of cpus 2 and memory 4G, at the kernel' resized
 row 'docker compose -f docker-compose.prod.yml --profile local-db down -v' 'nothing is left' gone
 
 # --- staging ---
 
 staging_runs() {
+	noting
 	it
 	until_ok 120 healthy api
 	is_ready 8020
 	until_ok 60 get --resolve staging.localhost:8022:127.0.0.1 https://staging.localhost:8022/api/v1/health
 	get --resolve staging.localhost:8022:127.0.0.1 https://staging.localhost:8022/api/v1/health | grep -F '"environment":"staging"'
 	running api celery-worker celery-beat caddy redis postgres
-	seen "$(get http://localhost:8020/api/v1/health); $(ordered 'migrate>postgres:healthy' 'api>migrate:done' 'caddy>api:healthy')"
+	ordered 'migrate>postgres:healthy' 'api>migrate:done' 'caddy>api:healthy'
+	seen "$(get http://localhost:8020/api/v1/health); $ORDER"
 }
 
 environment staging

@@ -78,6 +78,7 @@ worker_logs_follow() {
 }
 
 container_logs() {
+	COMMAND="$COMMAND 2>&1" # the server writes to standard error, and it stays apart
 	it
 	grep -q 'Uvicorn running' "$OUT"
 	seen "$(wc -l <"$OUT") lines of lms-api"
@@ -126,21 +127,34 @@ stats() {
 	seen "$1 containers; $(awk '$2 == "lms-postgres" {print $2, $3, $4 $5 $6}' "$OUT")"
 }
 
+by_name() {
+	cd /
+	host docker ps --format '{{.Names}}' | sort | tr '\n' ' ' | grep -x 'lms-api lms-celery-beat lms-celery-worker lms-postgres lms-redis '
+	[ "$(host docker exec lms-postgres psql -U lms -d lms -Atc 'SELECT 6 * 7')" = 42 ]
+	[ "$(host docker stop lms-celery-beat)" = lms-celery-beat ]
+	[ "$(host docker ps -a --filter status=exited --format '{{.Names}}')" = lms-celery-beat ]
+	[ "$(host docker start lms-celery-beat)" = lms-celery-beat ]
+	[ "$(host docker inspect lms-celery-beat --format '{{.State.Status}}')" = running ]
+	host docker volume ls -q | grep -x lms_postgres_data
+	host docker network ls --format '{{.Name}}' | grep -x lms_default
+	[ "$(host docker network inspect lms_default --format '{{len .Containers}}')" = 5 ]
+	seen 'five containers by name; one stopped and started; the volume and the network listed'
+}
+
 # --- the rows ---
 
 environment development
 FILES=
 row 'docker-compose build' "the document's Dockerfile builds as it is written" builds lms-api lms-celery-worker lms-celery-beat
 row 'docker-compose up -d' 'all five run; a job goes through the queue' five_run
-docker_compose "it is Docker's CLI: \`docker logs lms-api\`"
-row 'stave logs api' 'the lines of lms-api' container_logs
+row 'docker logs lms-api' 'the lines of lms-api' container_logs
 row 'docker-compose logs -f api' 'its lines, and new ones as they come' api_logs_follow
 row 'docker-compose logs -f celery-worker' 'its lines, and new ones as they come' worker_logs_follow
-docker_compose "it is Docker's CLI: \`docker stats\`"
-row 'stave stats --no-stream' 'processor, memory, network and disk of each' stats 5
-docker_compose 'fails twice: container_name cannot be used with several replicas, and port 8000 is taken by the first'
+row 'docker stats --no-stream' 'processor, memory, network and disk of each' stats 5
+row 'docker ps, exec, stop, start, volume ls, network ls' 'containers by their own names, from any directory' by_name
+docker_compose 'ends with 1: "The \"api\" service is using the custom container name \"lms-api\". Docker requires each container to have a unique name."; one API stays'
 row 'docker-compose up -d --scale api=3' 'three replicas behind the one port' scaled
-docker_compose 'cannot come here'
+docker_compose 'does not come here'
 row 'curl http://localhost:8000/api/v1/health (10,000 times)' 'each replica answers about a third' balanced
 docker_compose 'has nothing like it'
 row 'stave volume backup -o backups --keep 7 && stave volume verify backups' 'paused for a moment; restored, it answers the same query' backed_up
@@ -248,7 +262,7 @@ row 'docker-compose -f docker-compose.staging.yml down -v' 'nothing is left' gon
 environment production
 FILES='--env-file .env.production -f docker-compose.prod.yml'
 row 'docker-compose --env-file .env.production -f docker-compose.prod.yml up -d' 'all four run, the API is ready' production_runs
-row "stave inspect lms-api-1 --format='{{.State.Health.Status}}'" 'healthy' becomes_healthy
+row "docker inspect lms-api-1 --format='{{.State.Health.Status}}'" 'healthy' becomes_healthy
 row 'stave --env-file .env.production -f docker-compose.prod.yml stats --no-stream' 'limits and reservations of the file are the kernel'"'"'s' limits_hold
 row 'ports: only 8000 (API) exposed' 'the database and Redis cannot be reached from outside' isolated
 row 'Network isolation: custom bridge network' 'other networks cannot reach it at all' others_network
@@ -347,17 +361,12 @@ prunes() {
 
 environment pipeline
 export STAVE_CONFIG=${T:-}/config
-docker_compose "it is Docker's CLI: \`docker build\`"
-row "stave image build -t lms-api:$SHA ." 'an image of the commit' builds lms-api:$SHA
-docker_compose "it is Docker's CLI"
-row "echo secret | stave login -u ana --password-stdin $REGISTRY" 'the password is read from standard input' logs_in
-docker_compose "it is Docker's CLI"
-row "stave image push $REGISTRY/lms-api:$SHA" 'the registry has it' pushes
-docker_compose "it is Docker's CLI"
-row "stave image pull $REGISTRY/lms-api:$SHA" 'the same image comes back' pulls
+row "docker build -t lms-api:$SHA ." 'an image of the commit' builds lms-api:$SHA
+row "echo secret | docker login -u ana --password-stdin $REGISTRY" 'the password is read from standard input' logs_in
+row "docker push $REGISTRY/lms-api:$SHA" 'the registry has it' pushes
+row "docker pull $REGISTRY/lms-api:$SHA" 'the same image comes back' pulls
 FILES='--env-file .env.production -f docker-compose.prod.yml'
 row 'docker-compose --env-file .env.production -f docker-compose.prod.yml pull' "the services' images come from the registry" pulls_services
 row 'docker-compose --env-file .env.production -f docker-compose.prod.yml up -d' 'runs what was pulled' production_runs
-docker_compose "it is Docker's CLI: \`docker system prune -f\`"
-row 'stave system prune -f' 'removes only what nothing uses' prunes
+row 'docker system prune -f' 'removes only what nothing uses' prunes
 row 'docker-compose --env-file .env.production -f docker-compose.prod.yml down -v' 'nothing is left' gone

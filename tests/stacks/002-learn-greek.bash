@@ -10,13 +10,15 @@ front_reaches_back() {
 }
 
 all_start() {
+	noting
 	it
 	until_ok 120 front_reaches_back
 	until_ok 60 healthy postgres redis
 	running frontend backend postgres redis
 	get http://localhost:8000/health | grep -F '"database":"healthy"'
 	connects host 127.0.0.1 5433
-	seen "$(ordered 'backend>postgres:healthy' 'backend>redis:healthy'); $(get http://localhost:8000/health)"
+	ordered 'backend>postgres:healthy' 'backend>redis:healthy'
+	seen "$ORDER; $(get http://localhost:8000/health)"
 }
 
 migrates() {
@@ -71,13 +73,15 @@ row 'docker-compose down -v' 'nothing is left' gone
 # --- production ---
 
 production_runs() {
+	noting
 	it
 	until_ok 120 front_reaches_back
 	until_ok 90 healthy frontend backend postgres redis
 	running frontend backend postgres redis celery-worker celery-beat
 	[ "$(field backend Name | sort | tr '\n' ' ')" = 'learn-greek-backend learn-greek-backend-2 ' ]
 	compose exec -T backend alembic upgrade head
-	seen "$(field backend Name | sort | tr '\n' ' ')run; $(ordered 'backend>postgres:healthy' 'backend>redis:healthy' 'frontend>backend:healthy')"
+	ordered 'backend>postgres:healthy' 'backend>redis:healthy' 'frontend>backend:healthy'
+	seen "$(field backend Name | sort | tr '\n' ' ')run; $ORDER"
 }
 
 replicas_share() {
@@ -214,20 +218,30 @@ pulls_newer() {
 environment production
 export STAVE_CONFIG=${T:-}/config
 FILES='-f docker-compose.prod.yml'
+docker_compose 'refuses the file: "services.deploy.replicas: can'"'"'t set container_name and backend as container name must be unique"'
 row 'docker-compose -f docker-compose.prod.yml build' 'both stages of the back end, and the front end, as they are written' builds learn-greek-easy-backend learn-greek-easy-frontend
-docker_compose 'refuses it: container_name cannot be used with deploy.replicas: 2'
+docker_compose 'refuses the file'
 row 'docker-compose -f docker-compose.prod.yml up -d' 'six services, the back end twice, in the order of their health' production_runs
+docker_compose 'does not come here'
 row 'curl http://localhost/api/v1/whoami' 'nginx reaches both replicas' replicas_share 2
+docker_compose 'does not come here'
 row 'deploy.resources.limits' 'enforced by the kernel' limits_hold
+docker_compose 'does not come here'
 row 'command: > postgres -c ...' 'PostgreSQL has its settings' tuned
-docker_compose 'refuses it, as above'
+docker_compose 'refuses the file'
 row 'docker-compose -f docker-compose.prod.yml up -d --scale backend=3' 'three replicas, all of them used' scales
+docker_compose 'does not come here; with the development stack the same bytes'
 row 'docker-compose exec postgres pg_dump -U postgres learn_greek_easy > backup.sql' 'the dump, byte for byte' dumps
+docker_compose 'does not come here'
 row 'psql < backup.sql' 'the dump can be restored' restored
+docker_compose 'refuses the file'
 row 'docker-compose -f docker-compose.prod.yml pull' 'the newer image is here, nothing is restarted' pulls_newer
+docker_compose 'refuses the file'
 row 'docker-compose -f docker-compose.prod.yml up -d --no-deps backend' 'the back end is recreated of the new image, nothing else is' recreates_one
+docker_compose 'does not come here'
 row 'Containers restart on failure' 'a killed service comes back' restarted
+docker_compose 'refuses the file'
 row 'docker-compose -f docker-compose.prod.yml up -d --force-recreate postgres' 'data survives recreation' data_survives
-docker_compose "it is Docker's CLI: \`docker history\`"
-row 'stave image history --no-trunc learn-greek-easy-backend' 'no secrets in image layers' history
+row 'docker history --no-trunc learn-greek-easy-backend' 'no secrets in image layers' history
+docker_compose 'refuses the file'
 row 'docker-compose -f docker-compose.prod.yml down -v' 'nothing is left' gone

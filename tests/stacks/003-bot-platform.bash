@@ -12,6 +12,7 @@ say() {
 # --- development ---
 
 development_runs() {
+	noting
 	it
 	until_ok 60 healthy postgres redis backend bot frontend
 	[ "$(field migrations ExitCode)" = 0 ]
@@ -20,7 +21,8 @@ development_runs() {
 	say 1 /start :8080 | grep -F 'Welcome, P1'
 	connects host 127.0.0.1 5432
 	closed 5432 6379
-	seen "$(ordered 'migrations>postgres:healthy' 'backend>migrations:done' 'backend>redis:healthy' 'bot>backend:healthy')"
+	ordered 'migrations>postgres:healthy' 'backend>migrations:done' 'backend>redis:healthy' 'bot>backend:healthy'
+	seen "$ORDER"
 }
 
 environment development
@@ -32,9 +34,11 @@ row "stave $FILES down -v" 'nothing is left' gone
 # --- production ---
 
 production_runs() {
+	noting
 	it
 	until_ok 90 healthy postgres redis backend bot frontend nginx
-	seen "$(ordered 'migrations>postgres:healthy' 'backend>migrations:done' 'bot>backend:healthy' 'nginx>backend:healthy' 'nginx>bot:healthy')"
+	ordered 'migrations>postgres:healthy' 'backend>migrations:done' 'bot>backend:healthy' 'nginx>backend:healthy' 'nginx>bot:healthy'
+	seen "$ORDER"
 }
 
 plays() {
@@ -135,7 +139,7 @@ all_faults() {
 
 environment production
 FILES='-f docker-compose.yml -f docker-compose.prod.yml'
-docker_compose 'knows only ${X:?}, and starts with the rest'
+docker_compose 'ends at the first variable that is missing (`${WEBHOOK_SECRET:?}`); of the other three faults it says nothing'
 row "stave $FILES up -d (with a bad .env)" 'variables are validated: required, format, range' all_faults
 row "stave $FILES up -d" 'data services, migrations, applications, reverse proxy' production_runs
 row 'curl http://localhost/webhook, ws://localhost/ws' 'nginx proxies, and upgrades WebSockets' plays
@@ -258,6 +262,7 @@ cleans_up() {
 
 environment resources
 FILES=
+docker_compose '`ps` says "Exited (137)"; `docker inspect` knows OOMKilled'
 row 'stave up -d greedy' 'a process that takes more memory is killed, and it says so' killed_for_memory
 row 'CPU share allocation' 'shares as a ratio, limits as a ceiling' shares
 row 'pids_limit: 20' 'no more processes' no_more_processes

@@ -11,6 +11,7 @@ CHAIN=('redis>postgres:healthy' 'api>postgres:healthy' 'api>redis:started' 'app>
 # --- development ---
 
 development_runs() {
+	noting
 	it
 	until_ok 60 healthy postgres api
 	running postgres redis api app scheduler
@@ -18,7 +19,8 @@ development_runs() {
 	until_ok 30 get http://localhost:5000/
 	connects host 127.0.0.1 5432
 	connects host 127.0.0.1 6379
-	seen "$(ordered "${CHAIN[@]}"); API 8000, app 5000, PostgreSQL 5432, Redis 6379"
+	ordered "${CHAIN[@]}"
+	seen "$ORDER; API 8000, app 5000, PostgreSQL 5432, Redis 6379"
 }
 
 follows() {
@@ -112,8 +114,7 @@ row 'volumes: .:/app, /app/.venv' 'live code editing' edits
 row "docker-compose $DEV exec api top" "the container's processes" tops
 row "docker-compose $DEV logs --since 2024-01-01T00:00:00 api" 'filtered by time' since
 row "docker-compose $DEV ps" 'state, health and ports' lists
-docker_compose "it is Docker's CLI: \`docker stats\`"
-row "stave $DEV stats --no-stream" 'what each uses' stats
+row "docker stats --no-stream" 'what each uses' stats
 row "docker-compose $DEV down -v" 'nothing is left' gone
 
 # --- scripts and testing ---
@@ -138,6 +139,7 @@ one_test() {
 }
 
 test_runs() {
+	noting
 	it
 	until_ok 60 healthy postgres api
 	get http://localhost:8001/health | grep -F '"environment":"testing"'
@@ -145,7 +147,8 @@ test_runs() {
 	connects host 127.0.0.1 6380
 	compose exec -T postgres sh -c 'grep " /var/lib/postgresql/data " /proc/self/mountinfo' | grep tmpfs
 	[ "$(compose exec -T postgres psql -U postgres -d ichrisbirch_test -Atc 'SELECT 1')" = 1 ]
-	seen "API 8001, app 5001, PostgreSQL 5434 on a tmpfs, Redis 6380; $(ordered "${CHAIN[@]}" 'test-runner>api:healthy')"
+	ordered "${CHAIN[@]}" 'test-runner>api:healthy'
+	seen "API 8001, app 5001, PostgreSQL 5434 on a tmpfs, Redis 6380; $ORDER"
 }
 
 runs_shell() {
@@ -183,12 +186,14 @@ row "docker-compose $TEST down -v" 'nothing is left' gone
 # --- production ---
 
 production_runs() {
+	noting
 	it
 	until_ok 90 healthy postgres api
 	running postgres redis api app scheduler nginx
 	until_ok 30 get http://localhost/
 	get http://localhost/api/health | grep -F '"environment":"production"'
-	seen "$(ordered "${CHAIN[@]}" 'nginx>api:healthy'); nginx leads / and /api/"
+	ordered "${CHAIN[@]}" 'nginx>api:healthy'
+	seen "$ORDER; nginx leads / and /api/"
 }
 
 hardened() {
@@ -239,10 +244,9 @@ environment production
 FILES=$PROD
 row "docker-compose $PROD build" 'the stage production' builds ichrisbirch-prod-api
 row "docker-compose $PROD up -d" 'gunicorn behind nginx, in order' production_runs
-docker_compose "it is Docker's CLI: \`docker inspect\`"
-row "stave inspect ichrisbirch-prod-api-1 --format '{{.State.Health.Status}}'" 'the health check of the file' answers_health
+row "docker inspect ichrisbirch-prod-api-1 --format '{{.State.Health.Status}}'" 'the health check of the file' answers_health
 row 'Production Security' 'no source mounts, not root, only nginx, API and app published' hardened
-docker_compose 'fails: port 8000 is taken by the first replica'
+docker_compose 'ends with 1: "failed programming external connectivity on endpoint ichrisbirch-prod-api-3"; api-2 and api-3 stay "Created"'
 row "docker-compose $PROD up -d --scale api=3" 'three replicas behind the one port' scales
 row "docker-compose $PROD up -d --force-recreate --no-deps app" 'nginx finds the recreated app without a reload' nginx_goes_on
 row "docker-compose $PROD down" 'data survives' data_survives

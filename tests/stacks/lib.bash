@@ -232,10 +232,28 @@ no_processes() {
 	done
 }
 
-# ordered CONSTRAINT...: when the project's containers started; see order.py.
+# A check that is going to ask for the order calls this first: from now on it is noted when a service becomes healthy (a container
+# itself remembers its last checks only).
+noting() {
+	compose ps --format '{{.Service}} {{.Health}}' 2>/dev/null | awk '$2 == "healthy" {print "{\"service\": \"" $1 "\", \"action\": \"was healthy\"}"}' \
+		>"$T/events"
+	(
+		until compose events --json >>"$T/events" 2>/dev/null && [ -e "$T/noted" ]; do sleep 0.1; done
+	) &
+	rm -f "$T/noted"
+	NOTING=$!
+}
+
+# ordered CONSTRAINT...: when the project's containers started, in $ORDER; fails where a constraint does not hold. See order.py.
 ordered() {
+	local status=0
 	# shellcheck disable=SC2046
-	host "$T/bin/stave" inspect $(compose ps -aq) | python3 "$TOP/tests/stacks/order.py" "$@"
+	ORDER=$(host "$T/bin/stave" inspect $(compose ps -aq) | python3 "$TOP/tests/stacks/order.py" "$T/events" "$@") || status=$?
+	touch "$T/noted"
+	pkill -P "$NOTING" 2>/dev/null || true
+	kill "$NOTING" 2>/dev/null || true
+	echo "$ORDER"
+	[ $status = 0 ] || wrong "${ORDER##*$'\n'}"
 }
 
 # address CONTAINER: its IPv4 address on its first network.

@@ -1,7 +1,8 @@
-"""order.py CONSTRAINT...: the order of start from `stave inspect` on standard input, as times; fails when a constraint does not hold.
+"""order.py EVENTS CONSTRAINT...: the order of start from `stave inspect` on standard input, as times; fails when a constraint does not hold.
 
 `api>db:healthy` says that api started after db's first good health check; `api>migrate:done` after migrate had ended with 0; `api>db:started`
-after db had started."""
+after db had started. EVENTS is what `stave events --json` printed meanwhile: the first good check of a service may be long ago, and a container
+remembers its last five."""
 
 import datetime
 import json
@@ -18,6 +19,23 @@ def when(text):
     return whole.timestamp() + float(match.group(2) or 0)
 
 
+def noted(path):
+    """When each service became healthy for the first time since we watch; 0: it was before."""
+    first = {}
+    with open(path, encoding="utf-8") as lines:
+        for line in lines:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            if event["action"] == "was healthy":
+                first.setdefault(event["service"], 0.0)
+            elif event["action"] == "health_status: healthy":
+                first.setdefault(event["service"], when(event["time"]))
+    return first
+
+
+events = noted(sys.argv[1])
 services = {}
 for container in json.load(sys.stdin):
     name = container["Config"]["Labels"]["com.docker.compose.service"]
@@ -25,19 +43,19 @@ for container in json.load(sys.stdin):
     good = [when(check["End"]) for check in (state.get("Health") or {}).get("Log", []) if check["ExitCode"] == 0]
     services[name] = {
         "started": when(state["StartedAt"]),
-        "healthy": good[0] if good else None,
+        "healthy": events.get(name, good[0] if good and len(good) < 5 else None),
         "done": when(state["FinishedAt"]) if state["ExitCode"] == 0 and state["Status"] == "exited" else None,
     }
 
 first = min(service["started"] for service in services.values() if service["started"])
 line = []
 for name, service in sorted(services.items(), key=lambda item: item[1]["started"] or 0):
-    at = [f"{event} {service[event] - first:.1f}" for event in ("started", "healthy", "done") if service[event]]
+    at = [f"{event} {max(service[event] - first, 0):.1f}" for event in ("started", "healthy", "done") if service[event] is not None]
     line.append(f"{name} {', '.join(at) or 'never started'}")
 print("; ".join(line))
 
 wrong = []
-for constraint in sys.argv[1:]:
+for constraint in sys.argv[2:]:
     later, earlier, event = re.match(r"(.*)>(.*):(.*)", constraint).groups()
     start, gate = services[later]["started"], services[earlier][event]
     if start is None or gate is None or start < gate:
