@@ -236,7 +236,7 @@ backs_off() {
 	local i gaps
 	cd "$T/resources"
 	host stave up -d crashes rests
-	until_ok 60 eval "[ \"\$(inspect resources-crashes-1 '{{.State.Status}}')\" = exited ]"
+	until_ok 60 eval "[ \"\$(inspect resources-crashes-1 '{{.State.Status}} {{.RestartCount}}')\" = 'exited 4' ]"
 	host stave logs -t --no-log-prefix crashes | cut -d' ' -f1 >"$T/crashes"
 	cat "$T/crashes"
 	[ "$(wc -l <"$T/crashes")" = 5 ]

@@ -14,7 +14,7 @@ def when(text):
     """Seconds; None for what never was."""
     if text.startswith("0001"):
         return None
-    match = re.match(r"(.*?)(\.\d+)?Z$", text)
+    match = re.match(r"(.*?)(\.\d+)?Z?$", text)
     whole = datetime.datetime.strptime(match.group(1), "%Y-%m-%dT%H:%M:%S").replace(tzinfo=datetime.timezone.utc)
     return whole.timestamp() + float(match.group(2) or 0)
 
