@@ -173,6 +173,7 @@ resources() {
 		    image: busybox
 		    init: true
 		    command: sleep 600
+		    volumes: ["${PLACE:-./io}:/io"]
 		    blkio_config:
 		      device_write_bps: [{path: "${DISK:-/dev/null}", rate: 1mb}]
 		      device_read_iops: [{path: "${DISK:-/dev/null}", rate: 100}]
@@ -219,17 +220,32 @@ no_more_processes() {
 	seen "$(grep -im 1 "can't fork" "$T/forks"), of 40 processes asked for"
 }
 
+# The limits at the kernel, and what they do to direct reads and writes of a directory on a disk: no less time than they allow, however
+# busy the machine is.
 throttled() {
-	local disk seconds began
+	local disk place began took=()
 	cd "$T/resources"
-	disk=$(lsblk -ndpo NAME,TYPE 2>/dev/null | awk '$2 == "disk" {print $1; exit}')
-	[ -n "$disk" ] || wrong 'this machine shows no disk'
-	DISK=$disk host stave up -d disk
+	place=$(mktemp -d /var/tmp/stave-stacks-disk.XXXXXX)
+	# shellcheck disable=SC2064
+	trap "rm -rf --one-file-system '$place'" EXIT
+	disk=$(findmnt -nvo SOURCE -T "$place")
+	disk=$(lsblk -nspo NAME,TYPE "$disk" 2>/dev/null | awk '$2 == "disk" {print $1; exit}' | tr -dc 'a-z0-9/')
+	[ -b "$disk" ] || wrong "$place is on no disk of this machine"
+	DISK=$disk PLACE=$place host stave up -d disk
 	host stave exec -T disk sh -c 'cat /sys/fs/cgroup/io.max 2>/dev/null || cat /sys/fs/cgroup/blkio/blkio.throttle.write_bps_device /sys/fs/cgroup/blkio/blkio.throttle.read_iops_device' >"$T/io"
 	cat "$T/io"
 	grep -q 1048576 "$T/io"
 	grep -q 100 "$T/io"
-	seen "at the kernel: $(tr '\n' ';' <"$T/io")"
+	for words in 'if=/dev/zero of=/io/file bs=64k count=64 oflag=direct' 'if=/io/file of=/dev/null bs=4k count=300 iflag=direct'; do
+		began=$(date +%s%N)
+		# shellcheck disable=SC2086
+		host stave exec -T disk dd $words
+		took+=($((($(date +%s%N) - began) / 1000000)))
+	done
+	host stave rm -fs disk
+	[ "${took[0]}" -ge 3000 ] || wrong "4 MiB were written in ${took[0]} ms"
+	[ "${took[1]}" -ge 2000 ] || wrong "300 blocks were read in ${took[1]} ms"
+	seen "4 MiB written in ${took[0]} ms (1 MB/s), 300 blocks read in ${took[1]} ms (100/s); at the kernel: $(tr '\n' ';' <"$T/io")"
 }
 
 backs_off() {
@@ -266,6 +282,6 @@ docker_compose '`ps` says "Exited (137)"; `docker inspect` knows OOMKilled'
 row 'stave up -d greedy' 'a process that takes more memory is killed, and it says so' killed_for_memory
 row 'CPU share allocation' 'shares as a ratio, limits as a ceiling' shares
 row 'pids_limit: 20' 'no more processes' no_more_processes
-row 'I/O bandwidth limits, IOPS restrictions' 'the limits are the kernel'"'"'s' throttled
+row 'I/O bandwidth limits, IOPS restrictions' 'what a disk is read and written with stays below them' throttled
 row 'Backoff between restarts; maximum restart attempts' 'longer each time, then no more' backs_off
 row 'stave rm -fs; stave image prune -f' 'stopped containers and unused images go' cleans_up
