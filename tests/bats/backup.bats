@@ -267,3 +267,34 @@ fill() {
 	run stave volume restore device victim2
 	[[ "$output" == *"device node"*"--devices"* ]]
 }
+
+@test "several volumes, one of them a directory of the host, encrypted: back into each; what is there is not overwritten unasked" {
+	mkdir host
+	compose <<-E
+		services: {db: {image: test, init: true, command: sleep 1000, volumes: ["data:/data", "bound:/bound"]}}
+		volumes: {data: {}, bound: {driver_opts: {type: none, o: bind, device: "$PWD/host"}}}
+	E
+	stave up -d
+	stave exec -T db sh -c 'echo one >/data/a; echo two >/bound/b'
+	head -c 32 /dev/urandom >key
+	head -c 32 /dev/urandom >wrong
+	stave volume backup -o b --key-file key
+	[ "$(ls b | wc -l)" = 2 ]
+	stave volume verify --key-file key b
+	run stave volume verify --key-file wrong b
+	[ "$status" = 1 ]
+	stave down -v -t 0
+	[ "$(cat host/b)" = two ] # it was somebody's before it was a volume
+	run stave volume restore --key-file key b
+	[ "$status" = 1 ]
+	[[ "$output" == *"_bound' is not empty"* ]]
+	echo changed >host/b
+	run stave volume restore --key-file wrong --force b
+	[ "$status" = 1 ]
+	[ "$(cat host/b)" = changed ]
+	stave volume restore --key-file key --force b
+	[ "$(cat host/b)" = two ]
+	stave up -d
+	[ "$(stave exec -T db cat /data/a /bound/b | tr '\n' ' ')" = "one two " ]
+	stave down -v -t 0
+}

@@ -219,6 +219,21 @@ time.sleep(1000)' >held 3>&- &
 	[ -f metrics.sock ]
 }
 
+@test "--listen on a network's gateway: containers on it read the metrics, the rest of the world does not" {
+	compose <<<'services: {a: {image: test, init: true, command: sleep 1000}}'
+	stave up -d
+	gateway=$(stave network inspect "${PROJECT}_default" | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["IPAM"]["Config"][0]["Gateway"])')
+	serve "$gateway:9323"
+	stave exec -T a wget -q -O - "http://$gateway:9323/metrics" >text
+	[ "$(pick container_up "project=\"$PROJECT\"" <text)" = 1 ]
+	run outside curl -s -m 5 http://127.0.0.1:9323/metrics
+	[ "$status" = 7 ]
+	kill -TERM "$job"
+	wait "$job"
+	job=
+	stave down -t 0
+}
+
 @test "addresses that are none are refused; an unknown project has no containers" {
 	for address in '' :9323 0.0.0.0 127.0.0.1:0 127.0.0.1:65536 ::1:9323 host:9323 unix:relative '[::1]' 'unix:/'"$(printf 'x%.0s' {1..120})"; do
 		run stave metrics --all --listen "$address"
