@@ -146,7 +146,8 @@ static int add_named(struct making *m, const struct service_mount *from, const c
 		.source = xstrdup(volume.path),
 		.target = xstrdup(target),
 		.readonly = from->read_only,
-		.copy_up = !from->nocopy && str_empty(from->subpath),
+		/* A file system of its own has the owner and mode that its options give it. */
+		.copy_up = !from->nocopy && str_empty(from->subpath) && !volume_is_mount(&volume),
 		.subpath = str_empty(from->subpath) ? NULL : xstrdup(from->subpath),
 	};
 	add_mount(m, &mount, name, anonymous);

@@ -5,6 +5,7 @@
 #include "engine/service-spec.h"
 #include "engine/supervisor.h"
 #include "runtime/runtime.h"
+#include "volume/volume.h"
 
 #include <signal.h>
 
@@ -128,6 +129,49 @@ static int take_spec(struct life *life, struct spec *ret, struct err *err)
 	return 0;
 }
 
+/* --- volumes that are file systems of their own --- */
+
+static int mount_volumes(struct life *life, struct err *err)
+{
+	int r = 0;
+	vec_each(mounted, &life->c->volumes) {
+		cleanup_volume struct volume v = { 0 };
+		if (r < 0 || !mounted->name)
+			continue;
+		r = volume_load(life->s->paths.root, mounted->name, &v, err);
+		if (r == 0)
+			r = volume_mount(&v, err);
+	}
+	return r;
+}
+
+static bool is_used(const struct supervisor *s, const char *volume)
+{
+	map_each(e, &s->lives) {
+		const struct container *c = ((struct life *)e->value)->c;
+		if (!container_is_up(c->state) && c->state != CONTAINER_BACKOFF)
+			continue;
+		vec_each(v, &c->volumes)
+			if (str_eq(v->name, volume))
+				return true;
+	}
+	return false;
+}
+
+/* What another project's containers still see, they go on seeing. */
+static void unmount_volumes(struct life *life)
+{
+	vec_each(mounted, &life->c->volumes) {
+		cleanup_volume struct volume v = { 0 };
+		cleanup_err struct err err = ERR_INIT;
+		if (!mounted->name || is_used(life->s, mounted->name))
+			continue;
+		if (volume_load(life->s->paths.root, mounted->name, &v, &err) < 0 ||
+		    volume_unmount(&v, &err) < 0)
+			debug("%s", err.msg);
+	}
+}
+
 int start_begin(struct life *life, struct err *err)
 {
 	struct supervisor *s = life->s;
@@ -137,6 +181,8 @@ int start_begin(struct life *life, struct err *err)
 	err_done(&life->start_error);
 	c->oom_killed = false;
 	int r = take_spec(life, &spec, err);
+	if (r == 0)
+		r = mount_volumes(life, err);
 	if (r == 0)
 		r = berth_open(life->berth, life, &spec, &ns, err);
 	if (r == 0)
@@ -169,4 +215,5 @@ void start_ended(struct life *life)
 	if (state_spec_load(&s->paths, life->c, &spec, &err) < 0 ||
 	    runtime_cleanup(&spec, &err) < 0)
 		event_warning(s, "container '%s': %s", life->c->name, err.msg);
+	unmount_volumes(life);
 }

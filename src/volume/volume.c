@@ -99,11 +99,12 @@ static int check_size(const struct volume *want, struct err *err)
 
 	if (!*size)
 		return 0;
-	if (is_bind(want->options))
-		return err_unsupported(err,
-				       "volume '%s': driver_opts.size: a directory of the host's "
-				       "has no limit of its own",
-				       want->name);
+	if (is_bind(want->options) || volume_is_mount(want))
+		return err_unsupported(err, "volume '%s': driver_opts.size: %s", want->name,
+				       is_bind(want->options)
+					       ? "a directory of the host's has no limit of its own"
+					       : "a file system's own options stand in 'o', as "
+						 "'o: size=100m'");
 	if (parse_size(size, &bytes) < 0 || bytes == 0)
 		return err_input(err,
 				 "volume '%s': driver_opts.size '%s' is not a size, as '512m' or "
@@ -143,12 +144,10 @@ static int check_options(const struct volume *want, struct err *err)
 	if (!*type && !*device)
 		return 0; /* uid and the like need a mount of their own; Docker ignores them here
 			     too */
-	return err_unsupported(
-		err, "volume '%s': driver_opts type '%s' is not supported; %s", want->name,
-		*type ? type : "(none)",
-		str_eq(type, "tmpfs")
-			? "use 'tmpfs:' or a volume of 'type: tmpfs' in the service"
-			: "mount it on the host and use 'o: bind' with its directory");
+	if (!volume_is_mount(want) || (!*device && !str_eq(type, "tmpfs")))
+		return err_input(err, "volume '%s': driver_opts: a %s is missing", want->name,
+				 *device ? "type" : "device");
+	return 0;
 }
 
 static char *data_path(const char *root, const char *name, const json_t *options)
@@ -391,7 +390,14 @@ int volume_bury(const char *root, const char *name, char **ret_path, struct err 
 	}
 	if (volumes < 0)
 		return volumes;
-	r = check_no_mount(volumes, name, err);
+	struct volume v = { 0 };
+	struct err none = ERR_INIT;
+	if (volume_load(root, name, &v, &none) == 0)
+		r = volume_unmount(&v, err);
+	err_done(&none);
+	volume_done(&v);
+	if (r == 0)
+		r = check_no_mount(volumes, name, err);
 	if (r < 0)
 		return r;
 	data_name = xasprintf("%s/_data", name);

@@ -23,8 +23,8 @@ void volume_done(struct volume *v);
 #define cleanup_volume cleanup(volume_done)
 
 /* Creates it when missing (*ret_created says so). `want` borrows. driver_opts with type none/bind
- * and device make a bind volume (path is the device); type tmpfs and nfs are refused clearly where
- * they cannot be done. An existing one with another driver or other options: ERR_CONFLICT naming
+ * and device make a bind volume (path is the device); any other type is a file system that is
+ * mounted while it is used. An existing one with another driver or other options: ERR_CONFLICT naming
  * the difference. */
 int volume_create(const char *root, const struct volume *want, struct volume *ret,
 		  bool *ret_created, struct err *err);
@@ -48,6 +48,12 @@ int volume_usage(const struct volume *v, uint64_t *ret_bytes, uint64_t *ret_inod
 uint64_t volume_limit(const struct volume *v);
 /* Its data are a directory of the host's (type none, o bind). */
 bool volume_is_bind(const struct volume *v);
+/* Its data are a file system of their own (type tmpfs, nfs, ext4, ...). */
+bool volume_is_mount(const struct volume *v);
+/* Mounts and unmounts such a one on its path; nothing for others, and when it is so already. The
+ * options of `o` are the kernel's; the name of `addr=` is looked up. */
+int volume_mount(const struct volume *v, struct err *err);
+int volume_unmount(const struct volume *v, struct err *err);
 int volume_name_check(const char *name, struct err *err); /* [a-zA-Z0-9][a-zA-Z0-9_.-]* up to 255 */
 
 #endif

@@ -62,9 +62,12 @@ assert '$V' in [json.loads(line)['Name'] for line in sys.stdin]"
 	run stave volume create -d nfs-plugin x
 	[ "$status" = 1 ]
 	[[ "$output" == *"driver 'nfs-plugin' is not available"* ]]
-	run stave volume create -o type=nfs -o o=addr=10.0.0.1 -o device=:/x x
+	run stave volume create -o type=nfs -o o=addr=10.0.0.1 x
 	[ "$status" = 1 ]
-	[[ "$output" == *"type 'nfs' is not supported; mount it on the host"* ]]
+	[[ "$output" == *"driver_opts: a device is missing"* ]]
+	run stave volume create -o type=tmpfs -o size=1m x
+	[ "$status" = 1 ]
+	[[ "$output" == *"'o: size=100m'"* ]]
 	run stave volume create ../x
 	[ "$status" = 1 ]
 	run stave volume create .x
@@ -177,4 +180,33 @@ assert '$V' in [json.loads(line)['Name'] for line in sys.stdin]"
 	[[ "$output" == *"compose.yaml:6: volume '${PROJECT}_data': driver_opts.size '4m': the file system"* ]]
 	[ "$(stave volume ls -q)" = "" ]
 	[ -z "$(stave ps -aq)" ]
+}
+
+@test "a volume of type tmpfs: shared, with size and owner, gone with the last container; nfs is tried, and its failure told" {
+	compose <<-'E'
+		services:
+		  a: &a {image: test, init: true, command: sleep 1000, volumes: ["fast:/fast"]}
+		  b: *a
+		  c: {image: test, init: true, command: sleep 1000, volumes: ["far:/far"], profiles: [far]}
+		volumes:
+		  fast: {driver_opts: {type: tmpfs, device: tmpfs, o: "size=1m,uid=1000,mode=750"}}
+		  far: {driver_opts: {type: nfs, device: ":/export", o: "addr=localhost,vers=4,timeo=1,retrans=0,nolock,ro"}}
+	E
+	stave up -d
+	stave exec -T a sh -c 'echo text >/fast/file'
+	[ "$(stave exec -T b cat /fast/file)" = text ]
+	[ "$(stave exec -T a stat -c '%u %a' /fast)" = "1000 750" ]
+	run ! stave exec -T a dd if=/dev/zero of=/fast/large bs=1M count=2
+	stave exec -T a rm /fast/large
+	stave restart -t 0 a
+	[ "$(stave exec -T a cat /fast/file)" = text ]
+	stave stop -t 0
+	! grep -F " $STAVE_ROOT/volumes/" /proc/self/mountinfo
+	stave start
+	run ! stave exec -T b cat /fast/file
+	run stave up -d c
+	[ "$status" = 1 ]
+	[[ "$output" == *"volume '${PROJECT}_far'"*nfs* ]]
+	stave --profile far down -v -t 0
+	! grep -F " $STAVE_ROOT/volumes/" /proc/self/mountinfo
 }

@@ -111,8 +111,8 @@ static void test_refused(void **state)
 		{ "a/b", NULL, NULL, NULL, ERR_INPUT },
 		{ "a\n", NULL, NULL, NULL, ERR_INPUT },
 		{ "x", "rclone", NULL, NULL, ERR_UNSUPPORTED },
-		{ "x", NULL, "nfs", ":/export", ERR_UNSUPPORTED },
-		{ "x", NULL, "tmpfs", "tmpfs", ERR_UNSUPPORTED },
+		{ "x", NULL, "nfs", NULL, ERR_INPUT },
+		{ "x", NULL, NULL, ":/export", ERR_INPUT },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
