@@ -103,6 +103,7 @@ static int logs_run(struct cli *cli, void *options, const struct strv *args, str
 	struct following f = {
 		.view = { .colour = cli->colour && cli->stdout_tty && !o->no_color,
 			  .prefix = !o->no_prefix && !cli->by_container,
+			  .apart = cli->by_container,
 			  .timestamps = o->timestamps },
 		.cli = cli,
 		.services = args,

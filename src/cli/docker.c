@@ -5,6 +5,7 @@
 static const char *const words[][2] = {
 	{ "attach", "container attach" },
 	{ "build", "image build" },
+	{ "builder", NULL },
 	{ "buildx build", "image build" },
 	{ "compose", NULL },
 	{ "container list", "container ls" },
