@@ -143,6 +143,12 @@ void proc_title_init(int argc, char **argv)
 	title.size = (size_t)(end - title.area);
 }
 
+void proc_forget_environment(void)
+{
+	if (title.area)
+		explicit_bzero(title.area + title.argv_size, title.size - title.argv_size);
+}
+
 static bool title_by_kernel(const char *text, size_t len)
 {
 	char *page =

@@ -122,9 +122,10 @@ static int copy_range(int from, int to, off_t start, off_t end, const char *what
 			continue;
 		if (n < 0)
 			return err_sys(err, errno, "read '%s'", what);
-		if (pwrite(to, buf, (size_t)n, in) != n)
-			return err_sys(err, errno ? errno : ENOSPC, "write '%s'", what);
-		in += n;
+		ssize_t written = pwrite(to, buf, (size_t)n, in);
+		if (written < 0 && errno != EINTR)
+			return err_sys(err, errno, "write '%s'", what);
+		in += written > 0 ? written : 0;
 	}
 	return 0;
 }

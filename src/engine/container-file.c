@@ -16,7 +16,8 @@
 enum {
 	FILE_MAX = 256 << 20, /* a spec holds environment and secrets */
 	CHANGES_MAX = 64 << 10,
-	RECORD_MODE = 0600, /* environments hold passwords */
+	CHANGES_RESERVED = 8 << 10, /* some twenty of them can be told on a full disk */
+	RECORD_MODE = 0600,	    /* environments hold passwords */
 };
 
 void container_file_done(struct container_file *f)
@@ -79,6 +80,21 @@ static int write_lines(const char *path, const struct text_line lines[3], struct
 	return fs_write_atomic(AT_FDCWD, path, str_text(&text), text.len, RECORD_MODE, 0, err);
 }
 
+/* Room behind its end: that a container started, stopped or was killed is to be known also where a
+ * full disk takes nothing new. */
+static int reserve(const char *path, struct err *err)
+{
+	struct stat st;
+	cleanup_fd int fd = fs_open(AT_FDCWD, path, O_WRONLY, 0, err);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) == 0 &&
+	    fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, st.st_size + CHANGES_RESERVED) < 0 &&
+	    (errno == ENOSPC || errno == EDQUOT))
+		return err_sys(err, errno, "reserve room in '%s'", path);
+	return 0; /* some file systems cannot */
+}
+
 int container_file__write(const char *dir, const json_t *record, const json_t *spec,
 			  const json_t *state, struct err *err)
 {
@@ -91,6 +107,8 @@ int container_file__write(const char *dir, const json_t *record, const json_t *s
 		lines[i] = (struct text_line){ texts[i], strlen(texts[i]) };
 	}
 	int r = write_lines(path, lines, err);
+	if (r == 0)
+		r = reserve(path, err);
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		free(texts[i]);
 	return r;
@@ -117,6 +135,29 @@ static int append(const char *path, const struct text_line *line, struct err *er
 	return err_sys(err, -r, "write '%s'", path);
 }
 
+/* Without any more room: over all the changes that were told, with spaces up to the end of the
+ * file. Killed in the middle of it, or read meanwhile, the last line is the one before. */
+static int overwrite(const char *dir, const struct text_line *line, struct err *err)
+{
+	cleanup(container_file_done) struct container_file f = { 0 };
+	int r = container_file__read(dir, &f, err);
+	if (r < 0)
+		return r;
+	if (line->len + 1 > f.changes)
+		return err_sys(err, ENOSPC, "write '%s'", f.path);
+	cleanup_fd int fd = fs_open(AT_FDCWD, f.path, O_WRONLY, 0, err);
+	if (fd < 0)
+		return fd;
+	cleanup_free char *whole = xmalloc(f.changes);
+	memset(whole, ' ', f.changes);
+	memcpy(whole, line->text, line->len);
+	whole[f.changes - 1] = '\n';
+	ssize_t n = pwrite(fd, whole, f.changes, (off_t)(f.text.len - f.changes));
+	if (n == (ssize_t)f.changes)
+		return 0;
+	return err_sys(err, n < 0 ? errno : ENOSPC, "write '%s'", f.path);
+}
+
 int container_file__append(const char *dir, const json_t *state, size_t *changes, struct err *err)
 {
 	cleanup_free char *path = file_path(dir), *text = json_text(state);
@@ -124,6 +165,10 @@ int container_file__append(const char *dir, const json_t *state, size_t *changes
 	int r = 0;
 	if (*changes + line.len < CHANGES_MAX)
 		r = append(path, &line, err);
+	if (r == -ENOSPC || r == -EDQUOT) {
+		err_done(err);
+		return overwrite(dir, &line, err);
+	}
 	if (r < 0)
 		return r;
 	*changes += line.len + 1;
@@ -133,6 +178,11 @@ int container_file__append(const char *dir, const json_t *state, size_t *changes
 	r = container_file__read(dir, &f, err);
 	if (r < 0)
 		return r;
+	r = write_lines(path, (const struct text_line[]){ f.record, f.spec, line }, err);
+	if (r == -ENOSPC || r == -EDQUOT) {
+		err_done(err);
+		return overwrite(dir, &line, err);
+	}
 	*changes = line.len + 1;
-	return write_lines(path, (const struct text_line[]){ f.record, f.spec, line }, err);
+	return r;
 }

@@ -253,7 +253,12 @@ int state_project_save(const struct engine_paths *paths, const struct project *p
 	cleanup_free char *path = state__project_path(paths, project->name, "project.json");
 	cleanup_json json_t *j = project_to_json(project);
 	r = fs_mkdirs(AT_FDCWD, dir, DIR_MODE, err);
-	return r < 0 ? r : json_write(AT_FDCWD, path, j, RECORD_MODE, FS_SYNC, err);
+	if (r == 0)
+		r = json_write(AT_FDCWD, path, j, RECORD_MODE, FS_SYNC, err);
+	if (r < 0)
+		(void)rmdir(dir); /* of a project that came to nothing; one that is there is not
+				     empty */
+	return r;
 }
 
 int state_container_save(const struct engine_paths *paths, struct container *c,

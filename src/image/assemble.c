@@ -62,7 +62,8 @@ int image_layers_load(struct image_store *store, const struct image *image,
 
 static int add_packed(void *data, const void *bytes, size_t len, struct err *err)
 {
-	return image__blob_add(data, bytes, len, err);
+	/* Asked once more when the archive is closed after a failure. */
+	return err->no ? -err->no : image__blob_add(data, bytes, len, err);
 }
 
 static int pack_with(struct image_store *store, int root, const struct pack_old *old,

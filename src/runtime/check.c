@@ -1,4 +1,5 @@
 /* Whether this kernel, and a file system, can do what the runtime needs. */
+#include "runtime/cgroup.h"
 #include "runtime/runtime.h"
 #include "runtime/sys.h"
 
@@ -20,9 +21,12 @@ static const struct {
 	{ SYS_open_tree, "open_tree", "5.2" },
 	{ SYS_move_mount, "move_mount", "5.2" },
 	{ SYS_fsopen, "fsopen", "5.2" },
+	{ SYS_fsconfig, "fsconfig", "5.2" },
+	{ SYS_fsmount, "fsmount", "5.2" },
 	{ SYS_close_range, "close_range", "5.9" },
 	{ SYS_mount_setattr, "mount_setattr", "5.12" },
 	{ SYS_pidfd_open, "pidfd_open", "5.3" },
+	{ SYS_pidfd_send_signal, "pidfd_send_signal", "5.1" },
 };
 
 static const struct {
@@ -63,6 +67,10 @@ int runtime_check_kernel(struct err *err)
 		if (access(files[i].path, F_OK) < 0)
 			return err_unsupported(err, "the kernel has no %s (Linux %s or newer)",
 					       files[i].name, files[i].since);
+	if (!runtime__cgroup_host()->available)
+		return err_unsupported(
+			err, "no control groups are mounted at /sys/fs/cgroup: nothing would "
+			     "keep a container to its devices and limits");
 	return check_overlay(err);
 }
 

@@ -32,23 +32,6 @@ static bool reap(pid_t program, int *ret_status)
 	return over;
 }
 
-/* Through a signalfd, not sigwaitinfo: the kernel drops signals that PID 1 neither blocks nor
- * handles, and while sigwaitinfo waits they do not count as blocked. */
-static _Noreturn void run(pid_t program, const sigset_t *signals)
-{
-	struct signalfd_siginfo info;
-	int status = 0, fd = signalfd(-1, signals, SFD_CLOEXEC);
-
-	/* Ends here only when the program does: PID 1 takes everything else with it. */
-	while (!reap(program, &status)) {
-		if (fd < 0 || read(fd, &info, sizeof(info)) != sizeof(info))
-			_exit(125);
-		if (info.ssi_signo != SIGCHLD)
-			(void)kill(program, (int)info.ssi_signo);
-	}
-	_exit(status);
-}
-
 /* Gives back the heap, a copy of the supervisor's: what it holds is nobody's business here, and the
  * pages would be this process's own as soon as the supervisor writes to its. Nothing allocates any
  * more. */
@@ -76,6 +59,28 @@ static void shed_heap(void)
 	}
 }
 
+/* Through a signalfd, not sigwaitinfo: the kernel drops signals that PID 1 neither blocks nor
+ * handles, and while sigwaitinfo waits they do not count as blocked. */
+static _Noreturn void run(const struct launch *l, pid_t program, const sigset_t *signals)
+{
+	struct signalfd_siginfo info;
+	int status = 0, fd = signalfd(-1, signals, SFD_CLOEXEC);
+
+	/* What could not be limited is not to run at all. */
+	cleanup_err struct err told = ERR_INIT;
+	if (runtime__security_set_init(l, &told) < 0)
+		_exit(125);
+	shed_heap();
+	/* Ends here only when the program does: PID 1 takes everything else with it. */
+	while (!reap(program, &status)) {
+		if (fd < 0 || read(fd, &info, sizeof(info)) != sizeof(info))
+			_exit(125);
+		if (info.ssi_signo != SIGCHLD)
+			(void)kill(program, (int)info.ssi_signo);
+	}
+	_exit(status);
+}
+
 int runtime__init_start(struct launch *l, struct err *err)
 {
 	sigset_t all;
@@ -99,6 +104,7 @@ int runtime__init_start(struct launch *l, struct err *err)
 	(void)runtime__limits_set(l, &told);
 	/* The program's pipes and terminal are to end when the program closes them. */
 	sys_close_range(0, ~0u, 0);
-	shed_heap();
-	run(pid, &all);
+	/* It began as a copy of the supervisor. */
+	proc_forget_environment();
+	run(l, pid, &all);
 }

@@ -163,6 +163,9 @@ int runtime__stdio_set(struct launch *l, struct err *err);	/* console.c */
 int runtime__init_start(struct launch *l, struct err *err);	/* init.c */
 int runtime__user_find(struct launch *l, struct err *err); /* user.c: fills uid, gid, groups, env */
 int runtime__security_set(struct launch *l, struct err *err); /* security.c */
+/* For the init process, which starts the program and stays: the container's capabilities and
+ * filter. It keeps CAP_KILL: the program may be another user's. */
+int runtime__security_set_init(const struct launch *l, struct err *err);
 int runtime__limits_set(const struct launch *l, struct err *err);
 
 /* Docker's default nodes and links in the container's own /dev, unless they are made already, and

@@ -77,6 +77,19 @@ int runtime__limits_set(const struct launch *l, struct err *err)
 	return 0;
 }
 
+int runtime__security_set_init(const struct launch *l, struct err *err)
+{
+	uint64_t have;
+	int r;
+
+	if ((r = get_caps(&have, err)) < 0)
+		return r;
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if ((r = drop_bounding(l->caps, err)) < 0 || (r = load_filter(l, err)) < 0)
+		return r;
+	return set_caps((l->caps | UINT64_C(1) << CAP_KILL) & have, err);
+}
+
 int runtime__security_set(struct launch *l, struct err *err)
 {
 	uint64_t have, keep;

@@ -48,7 +48,7 @@ static la_ssize_t write_sealed(struct archive *a, void *data, const void *bytes,
 	struct pack *p = data;
 
 	(void)a; /* what is wrong is in p->fault */
-	if (tar__check_stop(p->options, &p->fault) < 0 ||
+	if (p->fault.no || tar__check_stop(p->options, &p->fault) < 0 ||
 	    seal_write(p->w, bytes, len, &p->fault) < 0)
 		return -1;
 	return (la_ssize_t)len;

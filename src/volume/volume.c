@@ -19,7 +19,10 @@ enum {
 	VOLUME_RECORD_MAX = 1 << 20,
 	MOUNTS_MAX = 64 << 20,
 	UNFINISHED_AGE = 600, /* seconds: a volume is made in less than one */
-	VOLUMES_MODE = 0711,  /* not to be listed by others; container root is one of them */
+	/* For nobody but us: a set-user-ID program that a container's root leaves in a volume is
+	 * the host's root's on disk, and no user of the host is to reach it. Containers have their
+	 * volumes mounted from descriptors. */
+	VOLUMES_MODE = 0700,
 	VOLUME_DATA_MODE = 0755,
 };
 
@@ -68,7 +71,15 @@ static int open_volumes(const char *root, bool create, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	return fs_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, err);
+	int fd = fs_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, err);
+	struct stat st;
+	/* As earlier builds made it. */
+	if (fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & 077) && fchmod(fd, VOLUMES_MODE) < 0) {
+		r = err_sys(err, errno, "close '%s' to other users", path);
+		fd_close(fd);
+		return r;
+	}
+	return fd;
 }
 
 static const char *option(const json_t *options, const char *key)

@@ -33,6 +33,7 @@ setup_file() {
 teardown_file() {
 	[ "$(id -u)" = 0 ] || return 0
 	local project
+	cd / || return 1
 	for project in $(ls "$STAVE_ROOT/projects" 2>/dev/null); do
 		stave -p "$project" down -v -t 0 --remove-orphans >/dev/null 2>&1 || true
 	done
