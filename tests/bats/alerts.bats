@@ -22,11 +22,7 @@ sys.exit(not any(all(f"{k}={v}" in sys.argv[1:] for k, v in a.items() if k in ("
 }
 
 @test "Alertmanager receives ServiceUnhealthy for the service that is, and promtool finds no fault in the metrics" {
-	for recipe in prometheus alertmanager; do
-		[ -f "$("$TOP/examples/images/make" --path "$recipe")" ] ||
-			skip "the image '$recipe' is not in the cache (examples/images/make $recipe)"
-	done
-	STAVE=$STAVE "$TOP/examples/images/load" prometheus alertmanager
+	load_images prometheus alertmanager
 	cp "$TOP"/examples/lms/{docker-compose.observability.yml,prometheus.yml,alerts.yml,alertmanager.yml} .
 	sed -i 's/: 5s/: 1s/; s/for: 10s/for: 1s/' prometheus.yml alerts.yml
 	compose <<-'E'

@@ -9,9 +9,7 @@ teardown() {
 }
 
 @test "PostgreSQL while it works: a fresh project answers the same query" {
-	recipe=$("$BATS_TEST_DIRNAME/../../examples/images/make" --path postgres)
-	[ -f "$recipe" ] || skip "the image 'postgres' is not in the cache (examples/images/make postgres)"
-	STAVE=$STAVE "$BATS_TEST_DIRNAME/../../examples/images/load" postgres
+	load_images postgres
 	mkdir b
 	compose <<-'E2'
 		services:

@@ -1,21 +1,11 @@
 # What `make demo` shows, in a namespace where its ports are free, and the servers of its stack on their own.
-# The images are made by examples/images and cached outside the checkout: without them there is nothing to test.
+# The images are made by examples/images and cached outside the checkout.
 
 bats_require_minimum_version 1.5.0
 IN_MEMORY=yes
 load helper
 
 TOP=$BATS_TEST_DIRNAME/../..
-
-# have_images RECIPE...: gives them to this file's store; skips when the cache does not have them.
-have_images() {
-	local recipe
-	for recipe; do
-		[ -f "$("$TOP/examples/images/make" --path "$recipe")" ] ||
-			skip "the image '$recipe' is not in the cache (examples/images/make $recipe)"
-	done
-	STAVE=$STAVE "$TOP/examples/images/load" "$@"
-}
 
 servers() {
 	compose <<'E'
@@ -62,7 +52,7 @@ sql() {
 }
 
 @test "postgres and redis: init scripts, arguments, another user than root, found by name" {
-	have_images postgres redis
+	load_images postgres redis
 	servers
 	stave up -d --wait
 	[ "$(sql 'SELECT string_agg(name, $$ $$) FROM cats')" = "Tom Sylvester" ]
@@ -78,7 +68,7 @@ sql() {
 }
 
 @test "data survives down and up, and is gone after down -v" {
-	have_images postgres redis
+	load_images postgres redis
 	servers
 	stave up -d --wait
 	sql "INSERT INTO cats VALUES ('Felix')"
@@ -95,7 +85,7 @@ sql() {
 }
 
 @test "a database that was killed comes back with its data" {
-	have_images postgres redis
+	load_images postgres redis
 	servers
 	stave up -d --wait
 	sql "INSERT INTO cats VALUES ('Felix')"
@@ -106,7 +96,7 @@ sql() {
 }
 
 @test "a dump through exec -T is the same bytes as the dump inside" {
-	have_images postgres redis
+	load_images postgres redis
 	servers
 	stave up -d --wait
 	sql "INSERT INTO cats SELECT md5(i::text) FROM generate_series(1, 100000) i"
@@ -117,7 +107,7 @@ sql() {
 }
 
 @test "postgres without a password says so and does not start" {
-	have_images postgres
+	load_images postgres
 	compose <<'E'
 services:
   db:
@@ -131,7 +121,7 @@ E
 }
 
 @test "scripts/demo: the stack of examples/lms from nothing to a job's result row" {
-	have_images postgres redis lms
+	load_images postgres redis lms
 	unset COMPOSE_PROJECT_NAME
 	run outside env STAVE="$STAVE" "$TOP/scripts/demo" 3>&-
 	echo "$output"

@@ -76,6 +76,11 @@ compose() {
 	cat >"$DIR/compose.yaml"
 }
 
+# load_images RECIPE...: the stand-ins of examples/images are in this file's store; what their cache lacks is made.
+load_images() {
+	STAVE=$STAVE "$BATS_TEST_DIRNAME/../../examples/images/load" "$@" 3>&-
+}
+
 # The image `test`: busybox with its applets, nothing else.
 test_image() {
 	local tar=${TMPDIR:-/tmp}/stave-test-image-2-$(sha256sum /bin/busybox | cut -c1-16).tar root applet

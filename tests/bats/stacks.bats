@@ -1,5 +1,5 @@
 # The examples' other stacks, brought up, used and taken down: the short form, one environment each.
-# The images are made by examples/images and cached outside the checkout: without them there is nothing to test.
+# The images are made by examples/images and cached outside the checkout.
 
 bats_require_minimum_version 1.5.0
 IN_MEMORY=yes
@@ -7,18 +7,10 @@ load helper
 
 TOP=$BATS_TEST_DIRNAME/../..
 
-# example DIR RECIPE...: the images are in this file's store and the working directory is the example's; skips when the cache
-# does not have them.
+# example DIR: the working directory is the example's, and the project has its name.
 example() {
-	local recipe dir=$1
-	shift
-	for recipe; do
-		[ -f "$("$TOP/examples/images/make" --path "$recipe")" ] ||
-			skip "the image '$recipe' is not in the cache (examples/images/make $recipe)"
-	done
-	STAVE=$STAVE "$TOP/examples/images/load" "$@"
 	unset COMPOSE_PROJECT_NAME
-	cd "$TOP/examples/$dir" || return 1
+	cd "$TOP/examples/$1" || return 1
 }
 
 get() {
@@ -26,7 +18,8 @@ get() {
 }
 
 @test "lms-reference, production: migrations gate the API, Caddy answers on 443, three replicas share a port" {
-	example lms-reference postgres redis caddy lms-reference
+	load_images postgres redis caddy lms-reference
+	example lms-reference
 	prod() { stave -f docker-compose.prod.yml --profile local-db "$@"; }
 	prod up -d --wait
 	[ "$(prod ps -a migrate --format '{{.State}} {{.ExitCode}}')" = "exited 0" ]
@@ -39,7 +32,8 @@ get() {
 }
 
 @test "bot-platform, production: only nginx is published, the bot answers through it, events come over a WebSocket" {
-	example bot-platform postgres redis nginx bot-platform-backend bot-platform-bot bot-platform-frontend
+	load_images postgres redis nginx bot-platform-backend bot-platform-bot bot-platform-frontend
+	example bot-platform
 	prod() { stave -f docker-compose.yml -f docker-compose.prod.yml "$@"; }
 	say() {
 		get -H 'X-Telegram-Bot-Api-Secret-Token: webhook-secret-for-development' -H 'Content-Type: application/json' \
@@ -63,7 +57,8 @@ get() {
 }
 
 @test "ichrisbirch, test: its own test runner passes in a container, and nothing is kept" {
-	example ichrisbirch postgres redis ichrisbirch
+	load_images postgres redis ichrisbirch
+	example ichrisbirch
 	run outside env COMPOSE="$STAVE" ./scripts/test-run.sh 3>&-
 	echo "$output"
 	[ "$status" = 0 ]
@@ -72,7 +67,8 @@ get() {
 }
 
 @test "learn-greek, production: two replicas with one container_name behind nginx, a dump of the database" {
-	example learn-greek postgres redis nginx learn-greek learn-greek-frontend
+	load_images postgres redis nginx learn-greek learn-greek-frontend
+	example learn-greek
 	prod() { stave -f docker-compose.prod.yml "$@" 2> >(grep -v obsolete >&2); }
 	# As the document writes it, the worker inherits a health check that it cannot pass: no --wait.
 	prod up -d
