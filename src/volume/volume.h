@@ -24,8 +24,8 @@ void volume_done(struct volume *v);
 
 /* Creates it when missing (*ret_created says so). `want` borrows. driver_opts with type none/bind
  * and device make a bind volume (path is the device); any other type is a file system that is
- * mounted while it is used. An existing one with another driver or other options: ERR_CONFLICT naming
- * the difference. */
+ * mounted while it is used. An existing one with another driver or other options: ERR_CONFLICT
+ * naming the difference. */
 int volume_create(const char *root, const struct volume *want, struct volume *ret,
 		  bool *ret_created, struct err *err);
 int volume_load(const char *root, const char *name, struct volume *ret,
