@@ -25,7 +25,8 @@ void proc_kill_family(pid_t first);
  * proc_title_init from main before anything else keeps pointers into argv or environ. */
 void proc_title_init(int argc, char **argv);
 void proc_title(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* What /proc/PID/environ shows of this process, from proc_title_init on: nothing any more. */
+/* What /proc/PID/environ shows of this process, from proc_title_init on: nothing any more. Before
+ * proc_title, whose text may go on where the environment was. */
 void proc_forget_environment(void);
 /* Signal name to number and back: "TERM", "SIGTERM", "15", "RTMIN+3". -EINVAL when unknown. */
 int signal_parse(const char *name);

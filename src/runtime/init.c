@@ -97,6 +97,8 @@ int runtime__init_start(struct launch *l, struct err *err)
 		(void)setsid(); /* so that the program can have the terminal */
 		return 0;
 	}
+	/* It began as a copy of the supervisor. The title may need the room. */
+	proc_forget_environment();
 	proc_title("init %s", l->spec->name ? l->spec->name : l->spec->id);
 	/* As the program's own: /proc/1/limits is where people look. What fails here fails there,
 	 * and is told. */
@@ -104,7 +106,5 @@ int runtime__init_start(struct launch *l, struct err *err)
 	(void)runtime__limits_set(l, &told);
 	/* The program's pipes and terminal are to end when the program closes them. */
 	sys_close_range(0, ~0u, 0);
-	/* It began as a copy of the supervisor. */
-	proc_forget_environment();
 	run(l, pid, &all);
 }

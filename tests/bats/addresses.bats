@@ -123,7 +123,7 @@ load helper
 @test "a container that serves names has all of port 53" {
 	local how
 	for how in 'expose: ["53/udp"]' 'ports: ["127.0.0.1:15353:53/udp"]' 'image: names'; do
-		stave image import "$(ls "${TMPDIR:-/tmp}"/stave-test-image-2-*.tar | head -n 1)" names:latest \
+		stave image import "$TEST_IMAGE" names:latest \
 			--change 'ENV PATH=/bin' --change 'EXPOSE 53/udp' >/dev/null
 		compose <<-E
 			services:

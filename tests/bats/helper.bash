@@ -81,7 +81,7 @@ load_images() {
 	STAVE=$STAVE "$BATS_TEST_DIRNAME/../../examples/images/load" "$@" 3>&-
 }
 
-# The image `test`: busybox with its applets, nothing else.
+# The image `test`: busybox with its applets, nothing else. $TEST_IMAGE is the tar file it was made from.
 test_image() {
 	local tar=${TMPDIR:-/tmp}/stave-test-image-2-$(sha256sum /bin/busybox | cut -c1-16).tar root applet
 	if [ ! -f "$tar" ]; then
@@ -97,6 +97,7 @@ test_image() {
 		mv "$tar.$$" "$tar"
 		rm -rf --one-file-system "$root"
 	fi
+	export TEST_IMAGE=$tar
 	stave image import "$tar" test:latest --change 'CMD ["sh"]' --change 'ENV PATH=/bin' >/dev/null
 }
 

@@ -5,6 +5,9 @@ IN_MEMORY=yes
 load helper
 
 setup_test() {
+	# A control group of one's own: the tests of other files run beside this one, under names like t1.
+	PROJECT=reboot$BATS_TEST_NUMBER-$$
+	export COMPOSE_PROJECT_NAME=$PROJECT
 	compose <<-'E'
 		services:
 		  db:
@@ -24,12 +27,18 @@ teardown() {
 }
 
 power_cut() {
-	local pid dir link
-	kill -9 $(role_pid keeper) $(role_pid supervisor) 2>/dev/null || true
+	local pid pids dir link
+	pids="$(role_pid keeper) $(role_pid supervisor)"
+	kill -9 $pids 2>/dev/null || true
 	for dir in $(find /sys/fs/cgroup -type d -path "*/stave/$PROJECT/*" 2>/dev/null); do
-		kill -9 $(cat "$dir/cgroup.procs") 2>/dev/null || true
+		pids="$pids $(cat "$dir/cgroup.procs" 2>/dev/null)"
 	done
-	for dir in $(find /sys/fs/cgroup -depth -type d -path "*/stave/$PROJECT*" 2>/dev/null); do
+	kill -9 $pids 2>/dev/null || true
+	# No zombie outlives a power cut; here the machine's first process takes its time to reap them.
+	for pid in $pids; do
+		wait_until 60 test ! -e "/proc/$pid"
+	done
+	for dir in $(find /sys/fs/cgroup -depth -type d \( -path "*/stave/$PROJECT" -o -path "*/stave/$PROJECT/*" \) 2>/dev/null); do
 		wait_until 20 remove_group "$dir"
 	done
 	for link in $(outside ip -o link show | awk -F'[:@ ]+' '{print $2}' | grep -E '^(stv|sv)'); do
@@ -59,7 +68,7 @@ nothing_left() {
 	[ -z "$(stave ps -q)" ]
 	[ "$(stave ps -aq | wc -l)" = 5 ]
 	stave up -d
-	all_run
+	wait_until 20 all_run
 	[ "$(stave exec -T db cat /data/file /anonymous/file | tr '\n' ' ')" = "kept kept " ]
 	wait_until 20 answers
 	stave down -v -t 0
@@ -100,7 +109,7 @@ nothing_left() {
 	[ "$status" = 0 ]
 	[[ "$output" == *"container.jsonl: not a whole record"* ]]
 	stave up -d
-	all_run
+	wait_until 20 all_run
 	stave down -v -t 0
 	nothing_left
 }

@@ -91,7 +91,7 @@ cid() { stave ps -a -q --no-trunc "$1"; }
 @test "an image under the same name that is another one" {
 	stave up -d db
 	db=$(cid db)
-	stave image import "$(ls "${TMPDIR:-/tmp}"/stave-test-image-2-*.tar)" test:latest --change 'CMD ["sh"]' \
+	stave image import "$TEST_IMAGE" test:latest --change 'CMD ["sh"]' \
 		--change 'ENV PATH=/bin NEW=1' >/dev/null
 	run stave plan db
 	[[ "$output" == *"image 'test' is now sha256:"* ]]

@@ -169,7 +169,7 @@ fails() {
 	E
 	run --separate-stderr unshare --mount --propagation private sh -c '
 		mount -t tmpfs -o size=256k small "$1/small" && shift && export STAVE_ROOT="$1/root" STAVE_RUN="$1/run" && shift
-		"$@" image import "$(ls -t /tmp/stave-test-image-*.tar | head -1)" test:latest' sh "$DIR" "$DIR/small" "$STAVE"
+		"$@" image import "$TEST_IMAGE" test:latest' sh "$DIR" "$DIR/small" "$STAVE"
 	[ "$status" -ne 0 ] && [ "$status" -lt 126 ]
 	[[ "$stderr" == *"No space left"* ]] || { echo "$stderr"; false; }
 }
