@@ -23,19 +23,27 @@ int proc_pidfd_signal(int pidfd, int signo)
 	return syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0) < 0 ? -errno : 0;
 }
 
+/* Of a file of /proc/PID, without the newline that ends it. */
+static int proc_text(pid_t pid, const char *file, char *text, size_t size)
+{
+	char path[48];
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
+	if (n <= 0)
+		return -ESRCH;
+	text[n - (text[n - 1] == '\n')] = '\0';
+	return 0;
+}
+
 /* Field `number` (as proc(5) counts) of /proc/PID/stat. The name in field 2 may hold blanks and
  * brackets, so counting begins behind the last bracket. */
 static int stat_field(pid_t pid, int number, uint64_t *ret)
 {
-	char path[32], text[1024];
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	if (n <= 0)
-		return n < 0 ? -errno : -ESRCH;
-	text[n] = '\0';
+	char text[1024];
+	int r = proc_text(pid, "stat", text, sizeof(text));
+	if (r < 0)
+		return r;
 
 	char *p = strrchr(text, ')');
 	for (int field = 2; p && field < number; field++) {
@@ -58,6 +66,21 @@ uint64_t proc_start_time(pid_t pid)
 bool proc_alive(pid_t pid, uint64_t start_time)
 {
 	return pid > 0 && start_time && proc_start_time(pid) == start_time;
+}
+
+bool proc_abandoned(pid_t pid)
+{
+	char stat[1024], name[32];
+	if (proc_text(pid, "stat", stat, sizeof(stat)) < 0)
+		return false;
+	const char *behind = strrchr(stat, ')');
+	if (!behind || !str_starts(behind, ") Z"))
+		return false;
+	uint64_t threads;
+	if (stat_field(pid, 20, &threads) == 0 && threads > 1)
+		return false; /* its first thread only */
+	return proc_text(proc_parent(pid), "comm", name, sizeof(name)) < 0 ||
+	       !str_eq(name, "stave");
 }
 
 uint64_t proc_cpu_time(pid_t pid)

@@ -14,6 +14,8 @@ int proc_pidfd_signal(int pidfd, int signo); /* 0 or negative errno */
  * process for good. 0 when the process is gone. */
 uint64_t proc_start_time(pid_t pid);
 bool proc_alive(pid_t pid, uint64_t start_time);
+/* A zombie that waits for somebody who is not stave: nobody will tell how it ended. */
+bool proc_abandoned(pid_t pid);
 /* The PPid of a process, -1 when it is gone. */
 pid_t proc_parent(pid_t pid);
 /* How long its first thread has run on a processor, in nanoseconds. 0: unknown. */

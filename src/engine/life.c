@@ -639,7 +639,7 @@ bool life_adopt(struct life *life)
 	if (!container_is_up(c->state))
 		return false;
 	life->pidfd = c->pid > 0 ? proc_pidfd(c->pid) : FD_NONE;
-	if (life->pidfd < 0 || !proc_alive(c->pid, c->start_time)) {
+	if (life->pidfd < 0 || !proc_alive(c->pid, c->start_time) || proc_abandoned(c->pid)) {
 		life->pidfd = fd_close(life->pidfd);
 		return false;
 	}

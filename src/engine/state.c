@@ -23,7 +23,8 @@ enum {
 /* A process that died while no supervisor looked: its end is not known, its being over is. */
 static void correct_state(struct container *c)
 {
-	if (!container_is_up(c->state) || proc_alive(c->pid, c->start_time))
+	if (!container_is_up(c->state) ||
+	    (proc_alive(c->pid, c->start_time) && !proc_abandoned(c->pid)))
 		return;
 	c->state = CONTAINER_EXITED;
 	c->pid = 0;

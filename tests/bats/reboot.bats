@@ -26,6 +26,9 @@ teardown() {
 	stave down -v -t 0 >/dev/null 2>&1 || true
 }
 
+# The machine's first process may take its time to reap it.
+ended() { [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
+
 power_cut() {
 	local pid pids dir link
 	pids="$(role_pid keeper) $(role_pid supervisor)"
@@ -34,9 +37,8 @@ power_cut() {
 		pids="$pids $(cat "$dir/cgroup.procs" 2>/dev/null)"
 	done
 	kill -9 $pids 2>/dev/null || true
-	# No zombie outlives a power cut; here the machine's first process takes its time to reap them.
 	for pid in $pids; do
-		wait_until 60 test ! -e "/proc/$pid"
+		wait_until 20 ended "$pid"
 	done
 	for dir in $(find /sys/fs/cgroup -depth -type d \( -path "*/stave/$PROJECT" -o -path "*/stave/$PROJECT/*" \) 2>/dev/null); do
 		wait_until 20 remove_group "$dir"

@@ -97,6 +97,7 @@ teardown() {
 		send echo be''gun; sleep 100\n
 		expect begun
 		send \x03
+		expect #
 		send echo st''ill here\n
 		expect still here
 		send exit 7\n

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 static void signals_both_ways(void **state)
@@ -77,6 +78,25 @@ static void start_time_is_identity(void **state)
 	fd_close(fd);
 }
 
+static void a_zombie_of_a_stranger_is_abandoned(void **state)
+{
+	char name[32];
+	siginfo_t info;
+	pid_t child = fork();
+	if (child == 0)
+		_exit(0);
+	assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+	assert_true(proc_alive(child, proc_start_time(child)));
+	assert_true(proc_abandoned(child));
+	assert_int_equal(prctl(PR_GET_NAME, name), 0);
+	assert_int_equal(prctl(PR_SET_NAME, "stave"), 0);
+	assert_false(proc_abandoned(child)); /* its end will be told */
+	assert_int_equal(prctl(PR_SET_NAME, name), 0);
+	assert_false(proc_abandoned(getpid()));
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_false(proc_abandoned(child));
+}
+
 static void read_title(pid_t pid, const char *file, char *text, size_t size)
 {
 	char path[64];
@@ -107,6 +127,7 @@ int main(int argc, char **argv)
 	proc_title_init(argc, argv);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(signals_both_ways),
+		cmocka_unit_test(a_zombie_of_a_stranger_is_abandoned),
 		cmocka_unit_test(start_time_is_identity),
 		cmocka_unit_test(titles_show_in_proc),
 	};
