@@ -17,13 +17,15 @@ setup_test() {
 	chmod 755 go
 }
 
+# watches PID N: it has the ends of N containers under watch.
+watches() { [ "$(find "/proc/$1/fd" -lname '*pidfd*' | wc -l)" = "$2" ]; }
+
 @test "wait gives the exit status" {
 	stave up -d
 	id=$(stave ps -q short)
-	stave wait short >out 2>&1 3>&- &
+	outside_background "$STAVE" wait short >out 2>&1
 	pid=$!
-	sleep 0.3
-	kill -0 $pid
+	wait_until 20 watches "$pid" 1
 	touch go/now
 	status=0
 	wait $pid || status=$?
@@ -34,8 +36,12 @@ setup_test() {
 
 @test "wait --down-project takes everything down" {
 	stave up -d
+	outside_background "$STAVE" wait --down-project short long
+	pid=$!
+	wait_until 20 watches "$pid" 2
 	touch go/now
-	run stave wait --down-project short long
+	status=0
+	wait "$pid" || status=$?
 	[ "$status" = 5 ]
 	[ -z "$(stave ps -aq)" ]
 }
