@@ -41,7 +41,7 @@ power_cut() {
 		wait_until 20 ended "$pid"
 	done
 	for dir in $(find /sys/fs/cgroup -depth -type d \( -path "*/stave/$PROJECT" -o -path "*/stave/$PROJECT/*" \) 2>/dev/null); do
-		wait_until 60 remove_group "$dir" || skip "the machine's first process does not reap what was killed, and that holds $dir"
+		wait_until 15 remove_group "$dir" || skip "the machine's first process does not reap what was killed, and that holds $dir"
 	done
 	for link in $(outside ip -o link show | awk -F'[:@ ]+' '{print $2}' | grep -E '^(stv|sv)'); do
 		outside ip link del "$link" 2>/dev/null || true
