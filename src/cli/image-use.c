@@ -3,12 +3,27 @@
 
 #include "build/cache.h"
 
+static void add_layers(const struct strv *layers, struct image_use *use)
+{
+	for (size_t i = 0; i < layers->n; i++)
+		if (!strv_has(&use->layers, layers->v[i]))
+			strv_add(&use->layers, layers->v[i]);
+}
+
+static void add_id(const char *id, const struct container *c, struct image_use *use)
+{
+	if (id && !strv_has(&use->ids, id))
+		strv_add(&use->ids, id);
+	strv_addf(&use->containers, "%s %s", id ? id : "", c->name);
+}
+
 static int add(struct cli *cli, const struct container *c, struct image_use *use, struct err *err)
 {
 	cleanup_spec struct spec spec = { 0 };
-	if (c->image_id && !strv_has(&use->ids, c->image_id))
-		strv_add(&use->ids, c->image_id);
-	strv_addf(&use->containers, "%s %s", c->image_id ? c->image_id : "", c->name);
+	add_id(c->image_id, c, use);
+	vec_each(v, &c->volumes)
+		if (v->image_id)
+			add_id(v->image_id, c, use);
 	int r = state_spec_load(&cli->paths, c, &spec, err);
 	if (r == -ENOENT) { /* a container that goes away meanwhile needs nothing */
 		err_done(err);
@@ -17,9 +32,9 @@ static int add(struct cli *cli, const struct container *c, struct image_use *use
 	/* Not knowing what it stands on, nothing may be removed. */
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < spec.layers.n; i++)
-		if (!strv_has(&use->layers, spec.layers.v[i]))
-			strv_add(&use->layers, spec.layers.v[i]);
+	add_layers(&spec.layers, use);
+	vec_each(mount, &spec.mounts)
+		add_layers(&mount->layers, use);
 	return 0;
 }
 

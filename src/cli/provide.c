@@ -270,6 +270,41 @@ static int provide_one(struct image_store *store, struct progress **p, struct cl
 	return 0;
 }
 
+/* Whose image a `type: image` volume names: a service that builds it, so that it comes to be. */
+static bool is_built_here(const struct project *project, const char *source)
+{
+	vec_each(s, &project->services) {
+		cleanup_free char *name = service_image_name(project, s);
+		if (s->build.set && (str_eq(name, source) || str_eq(s->name, source)))
+			return true;
+	}
+	return false;
+}
+
+/* Images that are mounted: only what is missing, as Compose does it. */
+static int provide_mounted(struct cli *cli, struct image_store *store, struct progress **p,
+			   const struct service *s, const struct provide *options, struct err *err)
+{
+	int r = 0;
+	vec_each(mount, &s->mounts) {
+		cleanup_free char *id = NULL;
+		cleanup_err struct err missing = ERR_INIT;
+		cleanup_free char *name = NULL;
+		if (r < 0 || mount->kind != MOUNT_KIND_IMAGE || str_empty(mount->source) ||
+		    str_eq(options->pull, "never") || is_built_here(cli->project, mount->source))
+			continue;
+		if (image_id(store, mount->source, &id, NULL, &missing) == 0)
+			continue;
+		name = service_mounted_image_name(cli->project, mount->source);
+		if (name) /* that service's own need */
+			continue;
+		if (!*p && !options->quiet_pull)
+			*p = progress_new(cli, 0);
+		r = provide_pull(store, *p, mount->source, NULL, err);
+	}
+	return r;
+}
+
 /* Those that are to be built, at once. */
 static int build_needed(struct cli *cli, struct image_store *store, const struct service **list,
 			const enum need *needs, const struct provide *options, struct err *err)
@@ -320,6 +355,8 @@ int provide_images(struct cli *cli, const struct strv *services, bool no_deps,
 		cli_warn_inert(cli);
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = provide_one(store, &p, cli, list[i], &needs[i], options, err);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = provide_mounted(cli, store, &p, list[i], options, err);
 	progress_done(p);
 	return r < 0 ? r : build_needed(cli, store, list, needs, options, err);
 }

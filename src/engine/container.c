@@ -121,6 +121,7 @@ static const struct record_field volume_fields[] = {
 	RECORD_STR(struct container_volume, name),
 	RECORD_STR(struct container_volume, source),
 	RECORD_STR(struct container_volume, target),
+	RECORD_STR(struct container_volume, image_id),
 	RECORD_BOOL(struct container_volume, anonymous),
 	RECORD_BOOL(struct container_volume, read_only),
 };

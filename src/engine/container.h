@@ -81,8 +81,9 @@ struct container_network {
 };
 
 struct container_volume { /* mounts, for ps/inspect/rm: what is where */
-	char *name;	  /* volume name; NULL for binds and tmpfs */
+	char *name;	  /* volume name; NULL for binds, tmpfs and images */
 	char *source, *target;
+	char *image_id; /* of a mounted image; source is then its name */
 	bool anonymous, read_only;
 };
 

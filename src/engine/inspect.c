@@ -160,8 +160,12 @@ static json_t *mounts_document(const struct container *c)
 	json_t *list = json_array();
 	vec_each(v, &c->volumes) {
 		json_t *j = json_object();
-		json_put_str(j, "Type", v->name ? "volume" : v->source ? "bind" : "tmpfs");
-		json_put_str(j, "Name", v->name);
+		json_put_str(j, "Type",
+			     v->name	   ? "volume"
+			     : v->image_id ? "image"
+			     : v->source   ? "bind"
+					   : "tmpfs");
+		json_put_str(j, "Name", v->image_id ? v->source : v->name);
 		json_put_str(j, "Source", v->source ? v->source : "");
 		json_put_str(j, "Destination", v->target);
 		json_put(j, "RW", json_boolean(!v->read_only));

@@ -100,6 +100,30 @@ static int observe_image(struct image_store *images, struct map *known, const ch
 	return 0;
 }
 
+/* The name counts first; what is not the name of an image may be that of a service. */
+static int observe_mounted(struct image_store *images, const struct project *project,
+			   const struct service *service, struct map *known, struct observed *o,
+			   struct err *err)
+{
+	int r = 0;
+	vec_each(mount, &service->mounts) {
+		const char *id = NULL;
+		if (mount->kind != MOUNT_KIND_IMAGE || r < 0 ||
+		    observed_mounted(o, mount->source, &id))
+			continue;
+		r = observe_image(images, known, mount->source, &id, err);
+		cleanup_free char *named = service_mounted_image_name(project, mount->source);
+		if (r == 0 && !id && named)
+			r = observe_image(images, known, named, &id, err);
+		if (r == 0)
+			vec_push(&o->mounted, (struct observed_mounted){
+						      .source = xstrdup(mount->source),
+						      .image_id = xstrdup(id),
+					      });
+	}
+	return r;
+}
+
 static int observe_images(struct image_store *images, const struct project *project,
 			  struct observed *o, struct err *err)
 {
@@ -117,6 +141,8 @@ static int observe_images(struct image_store *images, const struct project *proj
 							     .service = xstrdup(s[i].name),
 							     .image_id = xstrdup(id),
 						     });
+			if (r == 0)
+				r = observe_mounted(images, project, &s[i], &known, o, err);
 		}
 	}
 	return r;

@@ -45,6 +45,22 @@ void observed_done(struct observed *o)
 		free(image->image_id);
 	}
 	vec_done(&o->images);
+	vec_each(image, &o->mounted) {
+		free(image->source);
+		free(image->image_id);
+	}
+	vec_done(&o->mounted);
+}
+
+bool observed_mounted(const struct observed *o, const char *source, const char **ret_id)
+{
+	vec_each(image, &o->mounted) {
+		if (str_eq(image->source, source)) {
+			*ret_id = image->image_id;
+			return true;
+		}
+	}
+	return false;
 }
 
 void plan_done(struct plan *plan)

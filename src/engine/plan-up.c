@@ -35,10 +35,19 @@ static int check_images(struct planner *p, struct err *err)
 		bool creates = false;
 		vec_each(r, &e->plans)
 			creates |= !r->have || r->fate == FATE_RECREATE;
-		if (!creates || e->image_id)
+		if (!creates)
 			continue;
 		cleanup_free char *name = service_image_name(p->project, e->service);
-		str_addf(&missing, "%s'%s' of service '%s'", n++ ? ", " : "", name, e->name);
+		if (!e->image_id)
+			str_addf(&missing, "%s'%s' of service '%s'", n++ ? ", " : "", name,
+				 e->name);
+		vec_each(mount, &e->service->mounts) {
+			const char *id = NULL;
+			if (mount->kind == MOUNT_KIND_IMAGE && mount->source &&
+			    !(observed_mounted(p->observed, mount->source, &id) && id))
+				str_addf(&missing, "%s'%s' that service '%s' mounts",
+					 n++ ? ", " : "", mount->source, e->name);
+		}
 	}
 	if (n == 0)
 		return 0;
@@ -58,10 +67,24 @@ static uint32_t wanted_replicas(const struct planner *p, const struct plan_entry
 }
 
 /* The image as people know it: "sha256:0123456789ab" is enough of an id. */
+enum { SHORT_ID = sizeof("sha256:") - 1 + 12 };
+
 static char *image_reason(const struct container *c, const char *image_id)
 {
-	enum { SHORT = sizeof("sha256:") - 1 + 12 };
-	return xasprintf("image '%s' is now %.*s", c->image ? c->image : "?", SHORT, image_id);
+	return xasprintf("image '%s' is now %.*s", c->image ? c->image : "?", SHORT_ID, image_id);
+}
+
+/* An image that it has mounted, and that is another one now. */
+static char *mounted_reason(const struct planner *p, const struct container *c)
+{
+	vec_each(v, &c->volumes) {
+		const char *id = NULL;
+		if (v->image_id && observed_mounted(p->observed, v->source, &id) && id &&
+		    !str_eq(id, v->image_id))
+			return xasprintf("image '%s', mounted on '%s', is now %.*s", v->source,
+					 v->target, SHORT_ID, id);
+	}
+	return NULL;
 }
 
 static const char *remade_network(const struct planner *p, const struct container *c)
@@ -112,6 +135,8 @@ static char *recreate_reason(struct planner *p, struct plan_entry *e, const stru
 	reason__compare(c->config, config, e->service, &d);
 	if (!d.fixed && e->image_id && c->image_id && !str_eq(e->image_id, c->image_id))
 		d.fixed = image_reason(c, e->image_id);
+	if (!d.fixed)
+		d.fixed = mounted_reason(p, c);
 	const char *network = remade_network(p, c);
 	if (!d.fixed && network)
 		d.fixed = xasprintf("network '%s' is made anew", network);

@@ -68,6 +68,9 @@ int goal_from_json(const json_t *j, struct goal *ret, struct err *err);
 struct observed_image {
 	char *service, *image_id; /* image_id NULL: not in the store */
 };
+struct observed_mounted {	 /* by a volume of `type: image` */
+	char *source, *image_id; /* image_id NULL: not in the store */
+};
 struct observed {
 	struct containers containers;
 	struct strv networks; /* names of networks that exist */
@@ -77,8 +80,11 @@ struct observed {
 	struct strv own_networks, own_volumes; /* those of them whose record names this project */
 	struct strv anonymous_volumes;	       /* this project's unnamed ones */
 	VEC(struct observed_image) images;
+	VEC(struct observed_mounted) mounted; /* each source once */
 };
 void observed_done(struct observed *o);
+/* False: no service mounts an image by this name. *ret_id may be NULL. Borrowed. */
+bool observed_mounted(const struct observed *o, const char *source, const char **ret_id);
 
 enum step_kind {
 	STEP_NETWORK_CREATE,

@@ -266,6 +266,31 @@ static int add_tmpfs(struct making *m, const struct service_mount *from, char *t
 	return 0;
 }
 
+/* Read-only, as with Docker: the image's layers, held by the container's record. */
+static int add_image(struct making *m, const struct service_mount *from, char *target,
+		     struct err *err)
+{
+	const struct image *image = NULL;
+	if (str_empty(from->source))
+		return service__bad(m, &from->place, err,
+				    "no source: which image is mounted on '%s'?", target);
+	int r = m->x->find_image(m->x->find_data, from->source, &image, err);
+	if (r < 0)
+		return err_wrap(err, "service '%s': volume '%s'", m->service->name, target);
+	struct spec_mount mount = {
+		.type = SPEC_MOUNT_OVERLAY,
+		.target = xstrdup(target),
+		.readonly = true,
+		.subpath = str_empty(from->subpath) ? NULL : xstrdup(from->subpath),
+	};
+	strv_copy(&mount.layers, &image->layers);
+	add_mount(m, &mount, NULL, false);
+	struct container_volume *v = &m->c->volumes.v[m->c->volumes.n - 1];
+	v->source = xstrdup(from->source);
+	v->image_id = xstrdup(image->id);
+	return 0;
+}
+
 static int add_unsupported(struct making *m, const struct service_mount *from, char *target,
 			   struct err *err)
 {
@@ -278,7 +303,7 @@ static int add_service_mount(struct making *m, const struct service_mount *from,
 	static int (*const kinds[])(struct making * m, const struct service_mount *from,
 				    char *target, struct err *err) = {
 		[MOUNT_KIND_BIND] = add_bind,	      [MOUNT_KIND_VOLUME] = add_volume,
-		[MOUNT_KIND_TMPFS] = add_tmpfs,	      [MOUNT_KIND_IMAGE] = add_unsupported,
+		[MOUNT_KIND_TMPFS] = add_tmpfs,	      [MOUNT_KIND_IMAGE] = add_image,
 		[MOUNT_KIND_NPIPE] = add_unsupported, [MOUNT_KIND_CLUSTER] = add_unsupported,
 	};
 	cleanup_free char *target = NULL;
@@ -332,16 +357,24 @@ static int add_volumes_from(struct making *m, const char *text, struct err *err)
 		return err_wrap(err, "service '%s': volumes_from", m->service->name);
 	vec_each(v, &other->volumes) {
 		vec_each(from, &spec.mounts) {
-			bool shared =
-				from->type == SPEC_MOUNT_BIND || from->type == SPEC_MOUNT_VOLUME;
+			bool shared = from->type == SPEC_MOUNT_BIND ||
+				      from->type == SPEC_MOUNT_VOLUME ||
+				      from->type == SPEC_MOUNT_OVERLAY;
 			if (!shared || !str_eq(from->target, v->target) || has_target(m, v->target))
 				continue;
 			struct spec_mount mount = *from;
 			mount.source = xstrdup(from->source);
 			mount.target = xstrdup(from->target);
 			mount.subpath = xstrdup(from->subpath);
+			mount.layers = (struct strv){ 0 };
+			strv_copy(&mount.layers, &from->layers);
 			mount.readonly |= readonly;
 			add_mount(m, &mount, v->name, v->anonymous);
+			if (!v->image_id)
+				continue;
+			struct container_volume *added = &m->c->volumes.v[m->c->volumes.n - 1];
+			added->source = xstrdup(v->source);
+			added->image_id = xstrdup(v->image_id);
 		}
 	}
 	return 0;

@@ -19,3 +19,9 @@ char *service_image_name(const struct project *project, const struct service *se
 		return xstrdup(service->image);
 	return xasprintf("%s-%s", project->name, service->name);
 }
+
+char *service_mounted_image_name(const struct project *project, const char *source)
+{
+	const struct service *service = project_service(project, source);
+	return service ? service_image_name(project, service) : NULL;
+}

@@ -13,4 +13,8 @@ char *service_container_name(const struct project *project, const struct service
  * only built. Owned. */
 char *service_image_name(const struct project *project, const struct service *service);
 
+/* A `type: image` volume may name a service of the project: the reference of that one's image.
+ * NULL: there is no such service. Owned. */
+char *service_mounted_image_name(const struct project *project, const char *source);
+
 #endif

@@ -14,9 +14,13 @@ struct service_context {
 	const struct image *image;
 	struct slot *slot;	     /* anonymous volumes are looked up and added here */
 	const struct oneoff *oneoff; /* NULL: a replica */
-	bool can_idmap;		     /* false: no user namespace (file system refuses) */
-	bool renew_volumes;	     /* new anonymous volumes instead of the slot's */
-	struct strv *warnings;	     /* what was asked for and is not done is added; may be NULL */
+	/* What a volume of `type: image` names: looked up by name, then as a service's. */
+	int (*find_image)(void *data, const char *source, const struct image **ret,
+			  struct err *err);
+	void *find_data;
+	bool can_idmap;	       /* false: no user namespace (file system refuses) */
+	bool renew_volumes;    /* new anonymous volumes instead of the slot's */
+	struct strv *warnings; /* what was asked for and is not done is added; may be NULL */
 };
 
 /* Fills both: the record (state CREATED) and the spec. Bind sources must exist (or are created when

@@ -109,10 +109,8 @@ static const struct service *find_service(const struct project *project, const c
 	return NULL;
 }
 
-static int find_image(struct job *job, const struct service *service, const struct image **ret,
-		      struct err *err)
+static int find_image(struct job *job, const char *name, const struct image **ret, struct err *err)
 {
-	cleanup_free char *name = service_image_name(job->project, service);
 	struct image *image = map_get(&job->found, name);
 	if (!image) {
 		image = new0(struct image);
@@ -125,6 +123,18 @@ static int find_image(struct job *job, const struct service *service, const stru
 	}
 	*ret = image;
 	return 0;
+}
+
+static int find_mounted(void *data, const char *source, const struct image **ret, struct err *err)
+{
+	struct job *job = data;
+	cleanup_free char *named = service_mounted_image_name(job->project, source);
+	int r = find_image(job, source, ret, err);
+	if (r < 0 && err->kind == ERR_NOT_FOUND && named) {
+		err_done(err);
+		r = find_image(job, named, ret, err);
+	}
+	return r;
 }
 
 /* Asked once per process: it costs a mount. */
@@ -155,7 +165,10 @@ static int service_of_step(struct job *job, const struct step *step, struct serv
 	const struct oneoff *oneoff = job->goal.kind == GOAL_RUN ? job->goal.oneoff : NULL;
 	if (oneoff && str_eq(oneoff->slot, step->slot))
 		ret->oneoff = oneoff;
-	return find_image(job, ret->service, &ret->image, err);
+	ret->find_image = find_mounted;
+	ret->find_data = job;
+	cleanup_free char *name = service_image_name(job->project, ret->service);
+	return find_image(job, name, &ret->image, err);
 }
 
 static void tell_warnings(struct supervisor *s, const struct strv *warnings)

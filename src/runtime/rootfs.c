@@ -80,6 +80,11 @@ int runtime__overlay_mount(const int *layers, size_t count, int upper, int base,
 	else
 		str_addf(&options,
 			 "userxattr,upperdir=%su/upper,workdir=%su/work,lowerdir=", prefix, prefix);
+	if (upper < 0 && count == 1) { /* overlayfs takes no single layer: an empty one on top */
+		if (mkdirat(base, "e", 0755) < 0)
+			return err_sys(err, errno, "make an empty layer");
+		str_addf(&options, "%se:", prefix);
+	}
 	for (size_t i = count; i-- > 0;) { /* overlayfs wants the uppermost first */
 		snprintf(name, sizeof(name), "%zu", i);
 		if ((r = attach_at(layers[i], base, name, err)) < 0)

@@ -83,9 +83,10 @@ static int check_mounts(const struct spec *s, struct err *err)
 			r = check_target(s, m, m->files.v[k].target, err);
 		if (r < 0)
 			return r;
+		bool view = m->type == SPEC_MOUNT_OVERLAY && !m->source;
 		if ((m->type == SPEC_MOUNT_BIND || m->type == SPEC_MOUNT_VOLUME ||
 		     m->type == SPEC_MOUNT_OVERLAY) &&
-		    (str_empty(m->source) || *m->source != '/'))
+		    !view && (str_empty(m->source) || *m->source != '/'))
 			return err_input(err,
 					 "the source of the mount on '%s' is not an absolute "
 					 "path",

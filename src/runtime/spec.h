@@ -36,7 +36,7 @@ enum spec_mount_type {
 	SPEC_MOUNT_OWN,	  /* the same in the memory of the container's own private directory, and
 			     writable unless `readonly`: hosts, hostname, resolv.conf */
 	SPEC_MOUNT_OVERLAY, /* `layers` as one tree, or its `subpath`; source: a directory of ours,
-			       which takes what is written */
+			       which takes what is written, NULL: nothing may be */
 };
 
 /* One file of a SPEC_MOUNT_FILES or SPEC_MOUNT_OWN. */

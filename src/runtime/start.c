@@ -167,6 +167,8 @@ static int prepare_overlay(const struct spec_mount *m, int user, struct launch_m
 			return fd;
 		vec_push(&ret->layers, fd);
 	}
+	if (!m->source) /* nothing is to be written */
+		return 0;
 	if ((fd = make_writable_layer(m->source, err)) < 0)
 		return fd;
 	ret->fd = open_dressed(m->source, user, err);
