@@ -3,6 +3,7 @@
 
 #include "base/fs.h"
 #include "base/json.h"
+#include "build/tree.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -458,12 +459,15 @@ int cache_remove(const char *root, const char *name, struct err *err)
 static int remove_orphans(const struct depot *depot, struct err *err)
 {
 	cleanup_strv struct strv keys = { 0 }, snapshots = { 0 }, used = { 0 }, temp = { 0 };
+	cleanup_strv struct strv files = { 0 };
 	int r = fs_list(depot->cache, ".", &keys, err);
 
 	if (r == 0)
 		r = fs_list(depot->snapshots, ".", &snapshots, err);
 	if (r == 0)
 		r = fs_list(depot->tmp, ".", &temp, err);
+	if (r == 0)
+		r = fs_list(depot->dir, ".", &files, err);
 	for (size_t i = 0; snapshots.n && i < keys.n; i++) {
 		cleanup_cache_entry struct cache_entry e = { 0 };
 		struct err damaged = ERR_INIT;
@@ -478,6 +482,9 @@ static int remove_orphans(const struct depot *depot, struct err *err)
 			r = fs_remove_tree(depot->snapshots, snapshots.v[i], err);
 	for (size_t i = 0; r == 0 && i < temp.n; i++)
 		r = fs_remove_tree(depot->tmp, temp.v[i], err);
+	for (size_t i = 0; r == 0 && i < files.n; i++)
+		if (str_starts(files.v[i], DIGESTS_TEMP))
+			(void)unlinkat(depot->dir, files.v[i], 0); /* the next collection, then */
 	return r;
 }
 

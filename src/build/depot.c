@@ -26,6 +26,9 @@ int depot_open(const char *root, struct depot *ret, struct err *err)
 	p.root = realpath(path, NULL);
 	if (!p.root)
 		return err_sys(err, errno, "open '%s'", path);
+	p.dir = fs_open(AT_FDCWD, p.root, O_RDONLY | O_DIRECTORY, 0, err);
+	if (p.dir < 0)
+		return p.dir;
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
 		cleanup_free char *dir = path_join(p.root, dirs[i].name);
 
@@ -42,6 +45,7 @@ int depot_open(const char *root, struct depot *ret, struct err *err)
 
 void depot_close(struct depot *depot)
 {
+	fd_close(depot->dir);
 	fd_close(depot->cache);
 	fd_close(depot->last);
 	fd_close(depot->steps);
@@ -62,7 +66,7 @@ static int lock_fd(int fd, int op)
 
 int depot_lock(const struct depot *depot, bool alone, int *ret_fd, struct err *err)
 {
-	cleanup_fd int fd = fs_open(depot->tmp, "../lock", O_RDWR | O_CREAT, 0600, err);
+	cleanup_fd int fd = fs_open(depot->dir, "lock", O_RDWR | O_CREAT, 0600, err);
 	int r;
 
 	if (fd < 0)

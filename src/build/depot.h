@@ -6,6 +6,7 @@
  *	steps/<key>               locked while somebody makes that step
  *	snapshots/<id>/diff       the tree of a step that no image has yet
  *	mounts/<name>/            `RUN --mount=type=cache`
+ *	files                     what files of contexts hash to
  *	tmp/<id>/                 a step at work: upper, work
  *	lock                      shared while a build runs; taken alone to collect
  *
@@ -21,10 +22,12 @@ enum { DEPOT_ID = 33 }; /* 32 hexadecimal digits, NUL */
 
 struct depot {
 	char *root;					/* STAVE_ROOT/build, absolute */
+	int dir;					/* that directory */
 	int cache, last, steps, snapshots, mounts, tmp; /* directories */
 };
 #define DEPOT_NONE                                                                                 \
 	((struct depot){                                                                           \
+		.dir = FD_NONE,                                                                    \
 		.cache = FD_NONE,                                                                  \
 		.last = FD_NONE,                                                                   \
 		.steps = FD_NONE,                                                                  \

@@ -255,7 +255,7 @@ static uint64_t write_records(const struct digest_cache *c, FILE *to)
 
 int digest_cache_save(struct digest_cache *c, struct err *err)
 {
-	char temp[64] = ".digests-";
+	char temp[64] = DIGESTS_TEMP;
 	struct head head = { .magic = MAGIC };
 
 	if (!c->added.n && !c->stale)

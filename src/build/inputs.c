@@ -288,7 +288,7 @@ static int open_dir(struct inputs *in, const struct depot *depot, const char *di
 		r = find_dockerfile(in, err);
 	if (r < 0)
 		return r;
-	in->digests = digest_cache_open(depot->cache, "../" DIGESTS);
+	in->digests = digest_cache_open(depot->dir, DIGESTS);
 	in->context.cache = in->digests;
 	/* The path within the context, for `<Dockerfile>.dockerignore`. */
 	const char *inside = fetched	     ? o->dockerfile

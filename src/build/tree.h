@@ -68,6 +68,9 @@ int tree_digest(const struct tree *tree, const char *path, const struct ignore *
 
 /* --- the cache: (device, inode, size, mtime, ctime) -> SHA-256 of content and capability --- */
 
+/* What the file is called while it is written; a leftover may be removed while no build runs. */
+#define DIGESTS_TEMP ".digests-"
+
 /* Kept in the file `name` below dirfd; several builds may use it at once, the last to save wins. A
  * damaged or missing file is an empty cache. Without a name it is only kept in memory. */
 struct digest_cache *digest_cache_open(int dirfd, const char *name);

@@ -159,3 +159,22 @@ newest() {
 	[ "$one" = "$two" ]
 	STAVE_ROOT=$DIR/a stave image verify
 }
+
+@test "files that did not change are not read again to know them" {
+	head -c 20000000 /dev/urandom >"$DIR/c/src/large"
+	touch -d "1 hour ago" "$DIR/c/src/large"
+	sleep 0.2
+	build "$DIR/a"
+	# What a program and all that it waited for have read.
+	read_bytes() {
+		STAVE_ROOT=$DIR/a STAVE_RUN=$DIR/a/run python3 -c '
+import re, subprocess, sys
+count = lambda: int(re.search(r"rchar: (\d+)", open("/proc/self/io").read())[1])
+before = count()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(count() - before)' "$STAVE" image build -q -t again:1 "$DIR/c"
+	}
+	[ "$(read_bytes)" -lt 15000000 ]
+	echo again >>"$DIR/c/src/large"
+	[ "$(read_bytes)" -gt 20000000 ]
+}
