@@ -18,23 +18,26 @@ int fs_open(int dirfd, const char *path, int flags, mode_t mode, struct err *err
 	return fd;
 }
 
-/* EAGAIN: something was renamed or mounted meanwhile, and the kernel could not be sure that ".."
- * stays inside. Trying again is what openat2(2) asks for, but not for ever. */
-static int open_resolved(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve)
+int fs_openat2(int dirfd, const char *path, const struct open_how *how)
 {
-	enum { TRIES = 64 };
-	struct open_how how = {
-		.flags = (uint64_t)(flags | O_CLOEXEC),
-		.mode = flags & (O_CREAT | __O_TMPFILE) ? mode : 0,
-		.resolve = resolve,
-	};
+	enum { TRIES = 1000 };
 	for (int i = 0;; i++) {
-		int fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+		int fd = (int)syscall(SYS_openat2, dirfd, path, how, sizeof(*how));
 		if (fd >= 0)
 			return fd;
 		if ((errno != EAGAIN && errno != EINTR) || i == TRIES)
 			return -errno;
 	}
+}
+
+static int open_resolved(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC),
+		.mode = flags & (O_CREAT | __O_TMPFILE) ? mode : 0,
+		.resolve = resolve,
+	};
+	return fs_openat2(dirfd, path, &how);
 }
 
 static int open_checked(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve,

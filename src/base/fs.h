@@ -13,6 +13,11 @@
 
 /* openat with O_CLOEXEC, retried on EINTR. Returns a descriptor or negative errno. */
 int fs_open(int dirfd, const char *path, int flags, mode_t mode, struct err *err);
+struct open_how;
+/* openat2(2), tried again on EINTR and, as it asks for, on EAGAIN (something was renamed or mounted
+ * meanwhile, and the kernel could not be sure that ".." stays inside), but not for ever. Nothing
+ * but system calls. A descriptor or negative errno. */
+int fs_openat2(int dirfd, const char *path, const struct open_how *how);
 /* openat2 with RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS: dirfd is the root, symlinks and `..` cannot
  * leave it (kernel 5.6). Adds O_NONBLOCK so that a FIFO cannot hang us. */
 int fs_open_in_root(int dirfd, const char *path, int flags, mode_t mode, struct err *err);

@@ -42,14 +42,7 @@ static int open_inside(int dirfd, const char *name)
 		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
 	};
-	for (int i = 0; i < 64; i++) {
-		int fd = (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
-		if (fd >= 0)
-			return fd;
-		if (errno != EAGAIN && errno != EINTR)
-			break;
-	}
-	return -errno;
+	return fs_openat2(dirfd, name, &how);
 }
 
 static int identify(int fd, struct removal *ret)

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
 	CHUNK = 64 << 10,
@@ -59,21 +60,39 @@ static int open_part(const char *path, struct part *ret)
 	return 0;
 }
 
-/* Newest first while opening, so that a rotation in between shows as the same file twice; then
- * again from the start. */
-static int open_parts_once(const char *path, struct parts *ret)
+static bool has_inode(const struct parts *parts, ino_t inode)
 {
+	vec_each(p, &parts->v)
+		if (p->inode == inode)
+			return true;
+	return false;
+}
+
+static bool there(const char *path, int number)
+{
+	cleanup_free char *name = xasprintf("%s.%d", path, number);
+	return access(name, F_OK) == 0;
+}
+
+/* Newest first while opening, so that a rotation in between shows as the same file twice, or as a
+ * number that is missing before others; then again from the start. A number can also be missing for
+ * good, after a crash. */
+static int open_parts_once(const char *path, struct parts *ret, bool *hole)
+{
+	*hole = false;
 	for (int i = 0; i < FILES_MAX; i++) {
 		struct part part;
 		cleanup_free char *name = i ? xasprintf("%s.%d", path, i) : xstrdup(path);
 		int r = open_part(name, &part);
-		if (r == -ENOENT && i > 0)
+		if (r == -ENOENT && i > 0 && !there(path, i + 1))
 			break;
-		if (r == -ENOENT)
-			continue; /* just being rotated, or not there yet */
+		if (r == -ENOENT) { /* 0: just being rotated, or not there yet */
+			*hole |= i > 0;
+			continue;
+		}
 		if (r < 0)
 			return r;
-		bool twice = ret->v.n && ret->v.v[ret->v.n - 1].inode == part.inode;
+		bool twice = has_inode(ret, part.inode);
 		vec_push(&ret->v, part);
 		if (twice)
 			return -EAGAIN;
@@ -88,10 +107,12 @@ static int open_parts_once(const char *path, struct parts *ret)
 
 static int open_parts(const char *path, struct parts *ret)
 {
+	enum { TRIES = 50 };
+	bool hole = true;
 	int r = -EAGAIN;
-	for (int tries = 0; tries < 10 && r == -EAGAIN; tries++) {
+	for (int i = 0; i < TRIES && (r == -EAGAIN || (r == 0 && hole)); i++) {
 		close_parts(ret);
-		r = open_parts_once(path, ret);
+		r = open_parts_once(path, ret, &hole);
 	}
 	return r;
 }

@@ -20,7 +20,7 @@ static int own_dir(int dir, const char *name, struct err *err)
 
 	if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST && errno != EROFS)
 		return err_sys(err, errno, "make the directory '%s'", name);
-	int fd = sys_openat2(dir, name, &how);
+	int fd = fs_openat2(dir, name, &how);
 	return fd < 0 ? err_sys(err, -fd, "open '/%s' of the image as a plain directory", name)
 		      : fd;
 }
@@ -97,7 +97,7 @@ static int make_cgroup(struct launch *l, int sys, struct err *err)
 	if (!host->available || !l->new_cgroup)
 		return 0;
 	cleanup_fd int fs =
-		sys_openat2(sys, "fs", &(struct open_how){ .flags = O_PATH | O_CLOEXEC });
+		fs_openat2(sys, "fs", &(struct open_how){ .flags = O_PATH | O_CLOEXEC });
 	if (fs < 0)
 		return 0; /* a kernel without control groups */
 	if (host->v2)

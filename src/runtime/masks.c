@@ -2,6 +2,8 @@
 #include "runtime/launch.h"
 #include "runtime/sys.h"
 
+#include "base/fs.h"
+
 static const char *const masked[] = {
 	/* as Docker */
 	"proc/acpi",
@@ -40,7 +42,7 @@ static int open_plain(int root, const char *path)
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
 	};
 
-	return sys_openat2(root, path, &how);
+	return fs_openat2(root, path, &how);
 }
 
 /* A copy of the container's /dev/null (or of the empty directory `e` in the private one) over the

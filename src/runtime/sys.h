@@ -26,11 +26,6 @@ static inline int sys__result(long r)
 	return r < 0 ? -errno : (int)r;
 }
 
-static inline int sys_openat2(int dirfd, const char *path, const struct open_how *how)
-{
-	return sys__result(syscall(SYS_openat2, dirfd, path, how, sizeof(*how)));
-}
-
 /* A descriptor of a copy of the mount (or, with AT_RECURSIVE, the tree) at path, attached nowhere.
  */
 static inline int sys_open_tree(int dirfd, const char *path, unsigned flags)

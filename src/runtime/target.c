@@ -15,7 +15,7 @@ static int open_in_root(int root, const char *path)
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 
-	return sys_openat2(root, path, &how);
+	return fs_openat2(root, path, &how);
 }
 
 static int make_last(int parent, const char *name, bool is_dir)

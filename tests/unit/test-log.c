@@ -187,6 +187,26 @@ static void rotation_bounds_the_files(void **state)
 	assert_string_equal(none, "");
 }
 
+/* What a crash between two renames leaves. */
+static void a_missing_number_hides_nothing(void **state)
+{
+	cleanup_free char *dir = xasprintf("%s/hole", scratch);
+	const char *dirs[] = { dir };
+	const struct log_limits limits = { .max_size = 1000, .max_files = 3 };
+	struct log_writer *w = open_writer(dir, &limits);
+	for (int i = 0; i < 30; i++) {
+		cleanup_free char *line = xasprintf("line %03d\n", i);
+		say(w, LOG_STDOUT, line);
+	}
+	log_writer_free(w);
+	cleanup_free char *one = xasprintf("%s/log.1", dir), *two = xasprintf("%s/log.2", dir);
+	assert_int_equal(access(two, F_OK), -1);
+	assert_int_equal(rename(one, two), 0);
+	cleanup_free char *got = read_back(dirs, 1, -1, 0, 0);
+	assert_true(str_starts(got, "0:line 000|"));
+	assert_true(str_ends(got, "|0:line 029|"));
+}
+
 /* Fixed times, so that the order is known. */
 static void write_raw(const char *dir, const char *text)
 {
@@ -321,6 +341,7 @@ int main(void)
 		cmocka_unit_test(long_lines_become_parts),
 		cmocka_unit_test(partial_lines_wait_until_asked),
 		cmocka_unit_test(rotation_bounds_the_files),
+		cmocka_unit_test(a_missing_number_hides_nothing),
 		cmocka_unit_test(merged_by_time),
 		cmocka_unit_test(followed_across_rotation),
 		cmocka_unit_test(limits),
