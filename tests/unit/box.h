@@ -38,7 +38,41 @@ struct box {
 	struct str text;
 	int result; /* of runtime_start or runtime_start_result */
 	int status; /* as waitpid gives it */
+	int life;   /* the guard's pipe */
 };
+
+/* A process that waits for the test's death and then leaves nothing of the box behind, when a test
+ * has failed in the middle or was killed. */
+static inline void box_guard(struct box *box)
+{
+	struct err err = ERR_INIT;
+	int fds[2];
+	char byte;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid > 0) {
+		close(fds[0]);
+		box->life = fds[1];
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		return;
+	}
+	if (fork() != 0) /* no child of the test's: some count theirs */
+		_exit(0);
+	setsid();
+	dup2(fds[0], 0);
+	close_range(1, ~0U, 0);
+	if (read(0, &byte, 1) != 1) {
+		(void)runtime_kill_all(&box->spec, SIGKILL, &err);
+		for (int i = 0; i < 600 && runtime_cleanup(&box->spec, &err) < 0; i++) {
+			err_done(&err);
+			usleep(100000); /* who is killed is gone when it has been reaped */
+		}
+		(void)fs_remove_tree(AT_FDCWD, box->dir, &err);
+	}
+	_exit(0);
+}
 
 static inline void box_write(struct box *box, const char *path, const char *text, mode_t mode)
 {
@@ -105,6 +139,7 @@ static inline struct box *box_new(unsigned flags)
 	if (flags & BOX_USER_NS)
 		box->spec.idmap = (struct spec_idmap){ .base = 1000000, .count = 65536 };
 	box->ns = RUNTIME_NAMESPACES_NONE;
+	box_guard(box);
 	if (runtime_namespaces_new(&box->spec.idmap, !(flags & BOX_HOST_NET), &box->ns, &box->err) <
 	    0)
 		fail_msg("%s", box->err.msg);
@@ -228,6 +263,8 @@ static inline void box_free(struct box *box)
 	fd_close(box->ns.net);
 	if (fs_remove_tree(AT_FDCWD, box->dir, &err) < 0)
 		fail_msg("%s", err.msg);
+	assert_int_equal(write(box->life, "", 1), 1);
+	close(box->life);
 	str_done(&box->text);
 	err_done(&box->err);
 	spec_done(&box->spec);
