@@ -218,10 +218,11 @@ static int follow(struct merge *m, int fd, bool (*stop)(void *data), struct err 
 	add_watches(m, fd); /* before reading: what comes in between wakes us */
 	int r = read_all(m, err);
 	int quiet = 0; /* rounds in which nothing happened */
-	while (r == 0 && !(stop && stop(m->data)) && !all_done(m)) {
+	while (r == 0 && !all_done(m)) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
-		if (m->query->until && now_wall() > m->query->until)
-			break;
+		/* What was written before it was over is told, too. */
+		if ((stop && stop(m->data)) || (m->query->until && now_wall() > m->query->until))
+			return read_changed(m, fd, true, err);
 		int n = poll(&p, 1, POLL_MS);
 		if (n < 0 && errno != EINTR)
 			return err_sys(err, errno, "poll");

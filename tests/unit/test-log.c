@@ -301,6 +301,42 @@ static void followed_across_rotation(void **state)
 	vec_done(&query.sources);
 }
 
+struct last_words {
+	struct log_writer *writer;
+	int lines;
+};
+
+static int count_line(const struct log_line *line, void *data)
+{
+	struct last_words *f = data;
+	(void)line;
+	f->lines++;
+	return 0;
+}
+
+/* As a container does that ends: its last line is in the log, and then its record says so. */
+static bool says_last_words(void *data)
+{
+	struct last_words *f = data;
+	say(f->writer, LOG_STDOUT, "last\n");
+	return true;
+}
+
+static void what_was_written_before_the_end_is_told(void **state)
+{
+	cleanup_free char *dir = xasprintf("%s/last-words", scratch);
+	const struct log_limits limits = { .max_size = 1 << 20, .max_files = 2 };
+	cleanup_err struct err err = ERR_INIT;
+	struct last_words f = { .writer = open_writer(dir, &limits) };
+	struct log_query query = { .tail = -1 };
+	vec_push(&query.sources, (struct log_source){ .slot_dir = dir });
+	say(f.writer, LOG_STDOUT, "first\n");
+	assert_int_equal(log_follow(&query, count_line, says_last_words, &f, &err), 0);
+	assert_int_equal(f.lines, 2);
+	log_writer_free(f.writer);
+	vec_done(&query.sources);
+}
+
 static void limits(void **state)
 {
 	static const struct {
@@ -344,6 +380,7 @@ int main(void)
 		cmocka_unit_test(a_missing_number_hides_nothing),
 		cmocka_unit_test(merged_by_time),
 		cmocka_unit_test(followed_across_rotation),
+		cmocka_unit_test(what_was_written_before_the_end_is_told),
 		cmocka_unit_test(limits),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
