@@ -25,6 +25,10 @@ static void tell(struct life *life, bool warn, int64_t limit)
 {
 	struct container *c = life->c;
 	cleanup_err struct err err = ERR_INIT;
+	bool first = !c->oom_killed;
+	c->oom_killed = true; /* who hears of it finds it in the record */
+	if (first && state_container_save_state(&life->s->paths, c, &err) < 0)
+		event_warning(life->s, "container '%s': %s", c->name, err.msg);
 	event_container(life, "oom");
 	if (warn && limit > 0)
 		event_warning(life->s,
@@ -34,11 +38,6 @@ static void tell(struct life *life, bool warn, int64_t limit)
 	else if (warn)
 		event_warning(life->s, "container '%s': a process was killed for want of memory",
 			      c->name);
-	if (c->oom_killed)
-		return;
-	c->oom_killed = true;
-	if (state_container_save_state(&life->s->paths, c, &err) < 0)
-		event_warning(life->s, "container '%s': %s", c->name, err.msg);
 }
 
 /* True when there was one that nobody has heard of. */
