@@ -100,7 +100,7 @@ load helper
 	outside python3 - 3>&- <<-'E' &
 		# A name server of the host that knows every name.
 		import socket
-		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.53", 53)); s.settimeout(60)
+		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.53", 53)); s.settimeout(170)
 		while True:
 		    q, a = s.recvfrom(512)
 		    s.sendto(q[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + q[12:q.index(b"\0", 12) + 5] +
@@ -139,7 +139,7 @@ load helper
 		stave exec -T -d a nc -ll -p 53 -e cat
 		wait_until 10 stave exec -T a sh -c 'netstat -tln | grep -E "(0.0.0.0|:::*):53 "'
 		stave exec -T a nslookup b | grep -q 'Address.*10\.'
-		[ "$(stave exec -T b sh -c 'echo mine | nc -w 5 a 53')" = mine ]
+		[ "$(stave exec -T b sh -c 'echo mine | nc -w 60 a 53')" = mine ]
 		stave down -t 0
 	done
 }

@@ -288,7 +288,7 @@ layers() {
 	outside ip addr add 198.51.100.7/32 dev lo
 	run build built:12 <<-'E'
 		FROM test
-		RUN ip -o addr show | grep -q 'eth0.*inet ' && ping -c1 -W5 198.51.100.7
+		RUN ip -o addr show | grep -q 'eth0.*inet ' && ping -c1 -W30 198.51.100.7
 		RUN --network=none test "$(ls /sys/class/net)" = lo
 	E
 	echo "$output"

@@ -15,7 +15,7 @@ setup_test() {
 # ends JOB SECONDS: its exit status is in $status.
 ends() {
 	local i
-	for i in $(seq $(($2 * 20))); do
+	for i in $(seq $(($2 * 60))); do
 		kill -0 "$1" 2>/dev/null || {
 			status=0
 			wait "$1" || status=$?
@@ -55,9 +55,9 @@ handles() { grep -q 'SigCgt:.*[4567cdef]...$' "/proc/$(stave top | awk 'NR > 1 {
 		    healthcheck: { test: ["CMD", "false"], interval: 100s, start_period: 100s }
 		  web: { image: test, command: sleep 1000, init: true, depends_on: { db: { condition: service_healthy } } }
 	E
-	STAVE_PATIENCE=1 background out up -d
+	STAVE_PATIENCE=4 background out up -d
 	wait_until 20 grep -q Waiting out
-	sleep 2.5 # patience alone is no reason
+	sleep 6 # patience alone is no reason
 	kill -0 $job
 	pid=$(role_pid supervisor)
 	kill -STOP "$pid"
@@ -90,7 +90,7 @@ handles() { grep -q 'SigCgt:.*[4567cdef]...$' "/proc/$(stave top | awk 'NR > 1 {
 	kill -STOP "$pid"
 	for signal in INT TERM HUP; do
 		background out up -d
-		sleep 0.5
+		wait_until 20 stave_takes $job $signal
 		kill -$signal $job
 		ends $job 20 || { kill -CONT "$pid"; false; }
 		[ "$status" = 130 ] || { kill -CONT "$pid"; echo "$signal: $status"; cat out; false; }
@@ -105,8 +105,8 @@ handles() { grep -q 'SigCgt:.*[4567cdef]...$' "/proc/$(stave top | awk 'NR > 1 {
 	background out down
 	wait_until 20 trapped
 	kill -INT $job
-	sleep 0.5
-	kill -INT $job
+	insist() { kill -INT $job 2>/dev/null || return 0; sleep 0.5; false; }
+	wait_until 20 insist
 	ends $job 20
 	[ "$status" = 130 ]
 	stave down -t 0

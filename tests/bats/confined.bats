@@ -20,7 +20,7 @@ setup_more() {
 		    secrets: [word]
 		    volumes: ["vol:/vol", "./host:/host:ro"]
 		    healthcheck:
-		      test: ["CMD-SHELL", "[ -e /tmp/checked ] || { env | sort; ls /proc/self/fd; } >/tmp/checked"]
+		      test: ["CMD-SHELL", "[ -e /tmp/checked ] || { { env | sort; ls /proc/self/fd; } >/tmp/new && mv /tmp/new /tmp/checked; }"]
 		      interval: 0.2s
 		    post_start: [{ command: ["sh", "-c", "{ env | sort; ls /proc/self/fd; } >/tmp/hooked"] }]
 		  plain: { image: test, command: sleep 100000 }

@@ -103,7 +103,7 @@ client_exited() { started | grep -q "client-1 exited"; }
 
 are_gone() {
 	local pid
-	for pid in "$@"; do ! kill -0 "$pid" 2>/dev/null || return 1; done
+	for pid in "$@"; do [ ! -e "/proc/$pid" ] || grep -q '^State:.[ZX]' "/proc/$pid/status" 2>/dev/null || return 1; done
 }
 
 @test "down after everything was killed leaves nothing" {
@@ -198,16 +198,18 @@ supervised() { [ -n "$(role_pid supervisor)" ]; }
 		done
 		wait "$up" || { cat err; false; }
 		[ "$(stave ps -q | wc -l)" = 16 ]
-		[ -z "$(role_pid starter)" ]
+		wait_until 20 no_starter
 		[ "$(stave top | grep -c 'sleep 1000$')" -ge 16 ] || { stave top; false; }
-		stave exec -T --index 16 many ping -c 1 -w 5 127.0.0.1
+		stave exec -T --index 16 many ping -c 1 -w 60 127.0.0.1
 		stave up -d --scale many=1
-		[ "$(pgrep -c -P "$(role_pid keeper)")" = 2 ] # the supervisor, and the one that is left
+		wait_until 20 two_children # the supervisor, and the one that is left
 		[ "$killed" -lt 2 ] || break
 	done
 	[ "$killed" -gt 0 ] || { echo "it was never seen"; false; }
 	stave down -t 1
 }
+no_starter() { [ -z "$(role_pid starter)" ]; }
+two_children() { [ "$(pgrep -c -P "$(role_pid keeper)")" = 2 ]; }
 
 @test "one of many that cannot be started is named with its reason, whoever starts it; the others run" {
 	compose <<-'E'

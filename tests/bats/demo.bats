@@ -23,7 +23,7 @@ services:
     healthcheck:
       test: ["CMD-SHELL", "pg_isready -U shop -h 127.0.0.1"]
       interval: 5s
-      start_period: 30s
+      start_period: 150s
       start_interval: 200ms
     restart: unless-stopped
   redis:
@@ -34,7 +34,7 @@ services:
     healthcheck:
       test: ["CMD", "redis-cli", "ping"]
       interval: 5s
-      start_period: 30s
+      start_period: 150s
       start_interval: 200ms
 volumes:
   data:
@@ -62,7 +62,7 @@ sql() {
 	[ "$(stave exec -T redis stat -c %U /proc/1)" = redis ]
 	[ "$(stave exec -T redis redis-cli config get appendonly | tail -n 1)" = yes ]
 	# Each by the other's service name.
-	[ "$(stave exec -T db sh -c 'echo PING | nc -w 1 redis 6379' | tr -d '\r')" = +PONG ]
+	[ "$(stave exec -T db sh -c 'printf "PING\r\nQUIT\r\n" | nc -w 60 redis 6379' | tr -d '\r' | head -n 1)" = +PONG ]
 	stave exec -T -e PGPASSWORD=secret db psql -h db -U shop -c 'SELECT 1'
 	stave down -v
 }

@@ -11,7 +11,7 @@ load helper
 		    <<: *log
 		    init: true
 		    command: sh -c "sleep 0.3; touch /ready; sleep 1000"
-		    healthcheck: {test: "test -f /ready && echo db-healthy >>/log/order", interval: 100ms, start_period: 5s, start_interval: 100ms}
+		    healthcheck: {test: "test -f /ready && echo db-healthy >>/log/order", interval: 100ms, start_period: 100s, start_interval: 100ms}
 		  job:
 		    <<: *log
 		    command: sh -c "sleep 0.2; echo job-done >>/log/order"
@@ -102,8 +102,9 @@ load helper
 	E
 	mkdir log
 	stave up -d
-	sleep 0.3
-	stave stop -t 5
+	wait_until 20 first_takes db TERM
+	wait_until 20 first_takes web TERM
+	stave stop -t 60
 	[ "$(tr '\n' ' ' <log/order)" = "web db " ]
 	stave down
 }

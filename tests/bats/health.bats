@@ -26,8 +26,8 @@ seconds() { python3 -c 'import time; print(time.time())'; }
 		services:
 		  db:
 		    image: test
-		    command: ["sh", "-c", "sleep 0.5; touch /tmp/ready; cat /proc/uptime; sleep 1000"]
-		    healthcheck: {test: test -e /tmp/ready, interval: 100ms, retries: 50}
+		    command: ["sh", "-c", "sleep 0.5; cat /proc/uptime; touch /tmp/ready; sleep 1000"]
+		    healthcheck: {test: test -e /tmp/ready, interval: 100ms, retries: 1000}
 		  migrate:
 		    image: test
 		    command: ["sh", "-c", "cat /proc/uptime; sleep 0.3; cat /proc/uptime"]
@@ -40,7 +40,10 @@ seconds() { python3 -c 'import time; print(time.time())'; }
 	run stave up -d
 	[ "$status" = 0 ] || { echo "$output"; false; }
 	[[ "$output" == *"Container $PROJECT-db-1  Waiting"*"Container $PROJECT-db-1  Healthy"* ]]
-	for s in db migrate web; do stave logs --no-log-prefix $s >$s.log; done
+	for s in db migrate web; do
+		written() { stave logs --no-log-prefix $s >$s.log && grep -q . $s.log; }
+		wait_until 20 written
+	done
 	python3 - <<-'E'
 		db, = [float(l.split()[0]) for l in open("db.log")]
 		begin, end = [float(l.split()[0]) for l in open("migrate.log")]
@@ -106,12 +109,19 @@ seconds() { python3 -c 'import time; print(time.time())'; }
 		  a:
 		    image: test
 		    command: sleep 1000
-		    healthcheck: {test: [CMD, "false"], interval: 50ms, retries: 1, start_period: 1s, start_interval: 50ms}
+		    healthcheck: {test: [CMD, "false"], interval: 50ms, retries: 1, start_period: 3s, start_interval: 50ms}
 	E
 	stave up -d
-	sleep 0.5
-	health_is a starting
 	wait_until 20 health_is a unhealthy
+	stave events --since 10m --until 0s --json >events
+	python3 - <<-'E'
+		import datetime, json
+		at = {}
+		for row in map(json.loads, open("events")):
+		    at.setdefault(row["action"], datetime.datetime.fromisoformat(row["time"][:26].rstrip("Z") + "+00:00"))
+		period = (at["health_status: unhealthy"] - at["start"]).total_seconds()
+		assert period >= 2.9, at
+	E
 	stave down -t 0
 }
 
@@ -121,7 +131,7 @@ seconds() { python3 -c 'import time; print(time.time())'; }
 		  a:
 		    image: test
 		    command: ["sh", "-c", "sleep 0.4; touch /tmp/ready; sleep 1000"]
-		    healthcheck: {test: test -e /tmp/ready, interval: 50ms, retries: 50}
+		    healthcheck: {test: test -e /tmp/ready, interval: 50ms, retries: 1000}
 	E
 	stave up -d --wait
 	health_is a healthy
@@ -162,9 +172,9 @@ seconds() { python3 -c 'import time; print(time.time())'; }
 	stave exec --index 2 web touch /tmp/ill
 	wait_until 20 one_answers
 	stave exec --index 1 web touch /tmp/ill
-	sleep 0.3
-	[ "$(answers)" = 2 ] # all unhealthy: all, rather than none
+	wait_until 20 two_answer # all unhealthy: all, rather than none
 	stave down -t 0
 }
 answers() { stave exec client nslookup web 2>/dev/null | grep -c '^Address.*: 10\.' ; }
+two_answer() { [ "$(answers)" = 2 ]; }
 one_answers() { [ "$(answers)" = 1 ]; }

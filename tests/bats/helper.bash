@@ -83,18 +83,21 @@ load_images() {
 
 # The image `test`: busybox with its applets, nothing else. $TEST_IMAGE is the tar file it was made from.
 test_image() {
-	local tar=${TMPDIR:-/tmp}/stave-test-image-2-$(sha256sum /bin/busybox | cut -c1-16).tar root applet
+	local sum tar root applet
+	sum=$(sha256sum /bin/busybox)
+	[[ $sum =~ ^[0-9a-f]{64} ]] || { echo "/bin/busybox cannot be read" >&2; return 1; }
+	tar=${TMPDIR:-/tmp}/stave-test-image-2-${sum:0:16}.tar
 	if [ ! -f "$tar" ]; then
-		root=$(mktemp -d)
+		root=$(mktemp -d) || return 1
 		mkdir -p "$root"/{bin,etc,tmp,root,var/www}
 		chmod 755 "$root"
 		chmod 1777 "$root/tmp"
-		cp /bin/busybox "$root/bin/"
+		cp /bin/busybox "$root/bin/" || return 1
 		for applet in $(/bin/busybox --list | grep -vx busybox); do ln -s busybox "$root/bin/$applet"; done
 		printf 'root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n' >"$root/etc/passwd"
 		printf 'root:x:0:\nuser:x:1000:\nextra:x:2000:user\n' >"$root/etc/group"
-		tar -C "$root" --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -cf "$tar.$$" .
-		mv "$tar.$$" "$tar"
+		tar -C "$root" --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -cf "$tar.$$" . || return 1
+		mv "$tar.$$" "$tar" || return 1
 		rm -rf --one-file-system "$root"
 	fi
 	export TEST_IMAGE=$tar
@@ -105,7 +108,7 @@ test_image() {
 # network namespace.
 leftovers() {
 	local i
-	for i in $(seq 30); do # a supervisor with nothing to do takes a moment to go
+	for i in $(seq 300); do # a supervisor with nothing to do takes a moment to go
 		[ -n "$(our_processes)" ] || break
 		sleep 0.1
 	done
@@ -144,9 +147,27 @@ role_pid() {
 	done
 }
 
-# wait_until SECONDS CMD...: polls until the command succeeds.
+# takes PID SIGNAL: it catches the signal, or has it blocked to read it: no earlier does it reach the program itself.
+takes() {
+	local word mask=0
+	for word in $(sed -n 's/^Sig\(Cgt\|Blk\):\t/0x/p' "/proc/$1/status"); do mask=$((mask | word)); done
+	((mask >> ($(kill -l "$2") - 1) & 1))
+}
+
+# stave_takes PID SIGNAL: the same of a command that was started in the background, and is stave by now.
+stave_takes() {
+	[ "$(cat "/proc/$1/comm")" = stave ] && takes "$1" "$2"
+}
+
+# first_takes SERVICE SIGNAL: the same of a container's first process: `up` returns before a shell has set its traps.
+first_takes() {
+	takes "$(stave top "$1" | awk 'NR > 1 {print $4; exit}')" "$2"
+}
+
+# wait_until SECONDS CMD...: polls until the command succeeds. SECONDS is what it takes at most when nothing else runs; a machine
+# that is busy is given more.
 wait_until() {
-	local end=$(($(date +%s) + $1))
+	local end=$(($(date +%s) + ($1 < 100 ? 100 : $1)))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$(date +%s)" -lt "$end" ] || {

@@ -24,7 +24,7 @@ setup_test() {
 		    cpus: 1.5
 		    pids_limit: 50
 		    volumes: [data:/data]
-		    healthcheck: {test: test -f /ok, interval: 100ms, retries: 2}
+		    healthcheck: {test: test -f /ok, interval: 100ms, retries: 2, start_period: 100s, start_interval: 100ms}
 		volumes: {data: }
 	E
 }

@@ -109,9 +109,9 @@ setup_test() {
 	! stave exec -T a ps | grep -E 'bats|keeper|supervisor' || false
 	outside python3 -c '
 import socket, time
-s = socket.socket(socket.AF_UNIX); s.bind("\0stave-isolation-test"); s.listen(); time.sleep(20)' 3>&- &
+s = socket.socket(socket.AF_UNIX); s.bind("\0stave-isolation-test"); s.listen(); time.sleep(1000)' 3>&- &
 	local pid=$!
-	sleep 0.5
+	wait_until 20 outside grep -q stave-isolation /proc/net/unix
 	! stave exec -T a cat /proc/net/unix | grep stave-isolation || false
 	kill $pid
 	[ "$(stave exec -T a hostname)" != "$(hostname)" ]

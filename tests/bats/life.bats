@@ -28,7 +28,8 @@ states() {
 	[ "$status" = 0 ]
 	[[ "$output" == *"Container $PROJECT-b-1  Started"* ]]
 	[ "$(states)" = "a=running b=running " ]
-	run stave stop -t 5
+	wait_until 20 first_takes a TERM
+	run stave stop -t 60
 	[ "$status" = 0 ]
 	[[ "$output" == *"Container $PROJECT-a-1  Stopped"* ]]
 	[ "$(states)" = "a=exited b=exited " ]
@@ -69,6 +70,7 @@ states() {
 	run stave kill -s NOSUCH
 	[ "$status" = 1 ]
 	[[ "$output" == *"no such signal"* ]]
+	wait_until 20 first_takes a TERM
 	run stave kill -s SIGTERM a
 	[ "$status" = 0 ]
 	[[ "$output" == *"Container $PROJECT-a-1  Killed"* ]]
@@ -149,8 +151,7 @@ all_exited() { [ "$(states)" = "a=exited b=exited " ]; }
 
 @test "with init: true a signal reaches a program that is not made to be a first process" {
 	stave up -d
-	sleep 0.3 # its first process sleeps by now
-	run stave stop -t 5 b
+	run stave stop -t 60 b
 	[[ "$output" != *"does not handle"* ]] || { echo "$output"; false; }
 	[ "$(container b-1 ExitCode)" = 143 ]
 	stave down -t 0

@@ -10,11 +10,17 @@ setup_test() {
 		    init: true
 		  b:
 		    image: test
-		    command: ["sh", "-c", "sleep 0.3; echo b1; exec sleep 1000"]
+		    command: ["sh", "-c", "until [ -e /tmp/go ]; do sleep 0.05; done; echo b1; exec sleep 1000"]
 		    init: true
 	E
 	stave up -d
+	wait_until 10 has_a4
+	stave exec -T b touch /tmp/go
 	wait_until 10 has_b1
+}
+
+has_a4() {
+	[ "$(stave logs a | wc -l)" = 4 ]
 }
 
 has_b1() {
@@ -67,7 +73,7 @@ teardown() {
 @test "following ends with what is followed, or with Ctrl-C" {
 	nsenter --net="/proc/$NETNS_PID/ns/net" -- "$STAVE" logs -f --no-log-prefix a >seen 2>&1 3>&- &
 	pid=$!
-	sleep 0.5
+	wait_until 20 grep -q oops seen
 	stave exec -T a touch /tmp/go
 	wait_until 5 grep -q more seen
 	kill -INT $pid
@@ -83,7 +89,7 @@ teardown() {
 		  f: {image: test, init: true, command: "sh -c 'echo here; sleep 1000'"}
 	E
 	stave -p "$PROJECT-f" -f f.yaml up -d
-	outside_background timeout 60 "$STAVE" -p "$PROJECT-f" -f f.yaml logs -f >seen 2>&1
+	outside_background timeout 170 "$STAVE" -p "$PROJECT-f" -f f.yaml logs -f >seen 2>&1
 	pid=$!
 	wait_until 10 grep -q here seen
 	stave -p "$PROJECT-f" -f f.yaml up -d --force-recreate -t 0

@@ -141,7 +141,7 @@ above() {
 	E
 	stave up -d
 	wait_until 30 is 1 container_oom_killed 'service="eats"'
-	is 137 container_exit_code 'service="eats"'
+	wait_until 30 is 137 container_exit_code 'service="eats"'
 	stave down -t 0
 }
 

@@ -63,6 +63,7 @@ fetch() {
 		    ports: ["8080:80"]
 	E
 	stave up -d --scale web=3
+	for i in 1 2 3; do patiently stave exec -T --index $i web timeout 20 wget -q -O - http://127.0.0.1/name; done
 	for i in 1 2 3 4 5 6; do fetch http://127.0.0.1:8080/name; done | sort -u >names
 	[ "$(wc -l <names)" = 3 ]
 	stave scale web=1

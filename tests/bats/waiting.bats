@@ -48,15 +48,19 @@ watches() { [ "$(find "/proc/$1/fd" -lname '*pidfd*' | wc -l)" = "$2" ]; }
 
 @test "events as text and as JSON, until a time" {
 	stave up -d
-	until=$(date -u -d '+4 seconds' +%FT%T.%NZ)
-	stave events --json --until "$until" >events.json 2>err 3>&- &
+	outside_background "$STAVE" events --json >events.json 2>err
 	json=$!
-	stave events --until "$until" short >events.text 2>>err 3>&- &
+	outside_background "$STAVE" events short >events.text 2>>err
 	text=$!
-	sleep 0.5
+	followed() { [ -s events.json -a -s events.text ] || ! stave kill -s CONT short >/dev/null 2>&1; [ -s events.json -a -s events.text ]; }
+	wait_until 20 followed
 	touch go/now
-	wait $json $text
+	wait_until 20 grep -q '"die"' events.json
+	wait_until 20 grep -q ' die ' events.text
+	kill -INT $json $text
+	wait $json $text || true
 	cat err
+	timeout 100 nsenter --net="/proc/$NETNS_PID/ns/net" "$STAVE" events --until "$(date -u -d '+1 second' +%FT%T.%NZ)" 3>&-
 	python3 - <<-E
 		import json
 		rows = [json.loads(line) for line in open("events.json")]

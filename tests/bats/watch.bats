@@ -40,6 +40,9 @@ inside() {
 has() {
 	[ "$(inside cat "$1" 2>/dev/null)" = "$2" ]
 }
+second_has() {
+	[ "$(stave exec -T --index 2 web cat "$1" 2>/dev/null)" = "$2" ]
+}
 gone() {
 	! inside test -e "$1"
 }
@@ -71,7 +74,7 @@ restarted_since() {
 	wait_until 20 has /app/link n
 	[ "$(inside stat -c %u:%g /app/b)" = 0:0 ]
 	gone /app/x.tmp && gone /app/skipped && gone /app/.git && gone '/app/b~'
-	[ "$(stave exec -T --index 2 web cat /app/b)" = b ]
+	wait_until 20 second_has /app/b b
 	echo c >src/b.new && mv src/b.new src/b # as editors save
 	wait_until 20 has /app/b c
 	rm -r src/deep src/a

@@ -99,7 +99,7 @@ fails() {
 	services:
 	  web: { image: test, env_file: /dev/zero }
 	E
-	fails "/dev/zero" timeout 10 nsenter --net=/proc/$NETNS_PID/ns/net "$STAVE" up -d
+	fails "/dev/zero" timeout 100 nsenter --net=/proc/$NETNS_PID/ns/net "$STAVE" up -d
 }
 
 @test "a bind source that is missing, in the long form" {
@@ -185,8 +185,7 @@ fails() {
 	E
 	stave up -d >"$DIR/out" 2>&1 &
 	local pid=$!
-	wait_until 5 sh -c "grep -q Started '$DIR/out'"
-	sleep 0.3
+	wait_until 5 grep -q Waiting "$DIR/out"
 	pkill -INT -P $pid -x stave || kill -INT $pid
 	run wait $pid
 	[ "$status" -ne 0 ]
