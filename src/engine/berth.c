@@ -156,6 +156,7 @@ static int attach_all(struct berth *berth, struct container *c, struct err *err)
 			.ipv4 = n->ipv4_static,
 			.ipv6 = n->ipv6_static,
 			.mac = n->mac_static,
+			.link_local = &n->link_local,
 			.avoid = &n->avoid,
 			.default_route = i == gateway,
 		};

@@ -98,6 +98,7 @@ static const struct record_field network_fields[] = {
 	RECORD_STR(struct container_network, network),
 	RECORD_STR(struct container_network, key),
 	RECORD_STRV(struct container_network, aliases),
+	RECORD_STRV(struct container_network, link_local),
 	RECORD_STR(struct container_network, ipv4_static),
 	RECORD_STR(struct container_network, ipv6_static),
 	RECORD_STR(struct container_network, mac_static),

@@ -68,8 +68,9 @@ struct health_result {
 };
 
 struct container_network {
-	char *network;	     /* real network name, as net/ knows it */
-	char *key;	     /* key in the project ("default") */
+	char *network; /* real network name, as net/ knows it */
+	char *key;     /* key in the project ("default") */
+	struct strv link_local;
 	struct strv aliases; /* every name that points here: service, container name, aliases, short
 				id */
 	char *ipv4_static, *ipv6_static, *mac_static, *ifname;

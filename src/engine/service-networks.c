@@ -144,6 +144,23 @@ static void add_given(const struct project *project, const char *key, struct str
 		add_given_to(s, key, to);
 }
 
+static int add_link_local(struct making *m, const struct service_network *n,
+			  struct container_network *to, struct err *err)
+{
+	const struct strv *list = &n->link_local_ips;
+	if (list->n > NET_LINK_LOCAL_MAX)
+		return service__bad(m, &n->place, err, "link_local_ips: more than %d addresses",
+				    NET_LINK_LOCAL_MAX);
+	for (size_t i = 0; i < list->n; i++)
+		if (!net_link_local(list->v[i]))
+			return service__bad(m, &n->place, err,
+					    "link_local_ips: '%s' is not a link-local address "
+					    "(169.254.0.0/16, fe80::/10)",
+					    list->v[i]);
+	strv_copy(&to->link_local, list);
+	return 0;
+}
+
 static int add_network(struct making *m, const struct service_network *n, struct err *err)
 {
 	const struct project_network *network = project_network(m->x->project, n->network);
@@ -167,7 +184,7 @@ static int add_network(struct making *m, const struct service_network *n, struct
 	to->mac_static = xstrdup(n->mac_address ? n->mac_address
 				 : first	? m->service->mac_address
 						: NULL);
-	return 0;
+	return add_link_local(m, n, to, err);
 }
 
 /* Interfaces are made in this order, so the higher priority is eth0, as with Docker. */

@@ -62,6 +62,32 @@ static char *key_file(const char *key, struct err *err)
 	return file;
 }
 
+static bool parse_link_local(const char *text, struct address *ret)
+{
+	if (address__parse(text, ret) < 0)
+		return false;
+	return ret->family == AF_INET ? ret->value >> 16 == 0xa9fe
+				      : ret->value >> 118 == 0xfe80 >> 6;
+}
+
+bool net_link_local(const char *text)
+{
+	struct address ignored;
+	return parse_link_local(text, &ignored);
+}
+
+static int read_link_local(const struct strv *from, struct address *to, size_t *ret_n,
+			   struct err *err)
+{
+	for (size_t i = 0; from && i < from->n; i++) {
+		if (i == NET_LINK_LOCAL_MAX || !parse_link_local(from->v[i], &to[i]))
+			return err_input(err, "'%s' is not a link-local address, or one too many",
+					 from->v[i]);
+		*ret_n = i + 1;
+	}
+	return 0;
+}
+
 int net_attach(struct net *net, int netns, const struct net_attach *a, struct net_address *ret,
 	       struct err *err)
 {
@@ -88,6 +114,11 @@ int net_attach(struct net *net, int netns, const struct net_attach *a, struct ne
 	derive_mac(&lease, host, mac);
 	if (a->mac && mac__parse(a->mac, mac) < 0)
 		return err_input(err, "'%s' is not a hardware address", a->mac);
+	struct address link_local[NET_LINK_LOCAL_MAX];
+	size_t link_local_count = 0;
+	r = read_link_local(a->link_local, link_local, &link_local_count, err);
+	if (r < 0)
+		return r;
 	bool way_out = a->default_route && !n->record.config.internal;
 	struct link_pair pair = {
 		.host = host,
@@ -103,6 +134,8 @@ int net_attach(struct net *net, int netns, const struct net_attach *a, struct ne
 		.prefix6 = n->pools.v6.subnet.prefix,
 		.route4 = way_out ? n->pools.v4.gateway : (struct address){ 0 },
 		.route6 = way_out ? n->pools.v6.gateway : (struct address){ 0 },
+		.link_local = link_local,
+		.link_local_count = link_local_count,
 	};
 	struct net_address address = { 0 };
 	r = link__pair(net, netns, &pair, address.ifname, err);

@@ -1,4 +1,4 @@
-#include "net/link.h"
+#include "net/link-address.h"
 
 #include "base/fs.h"
 #include "base/parse.h"
@@ -33,36 +33,6 @@ static void bring_up(struct netlink *nl, int index)
 	netlink__end(nl);
 }
 
-static void put_addr(struct nlmsghdr *m, uint16_t type, const struct address *a)
-{
-	uint8_t bytes[16];
-	address__store(a, bytes);
-	mnl_attr_put(m, type, a->family == AF_INET ? 4 : 16, bytes);
-}
-
-static void add_address(struct netlink *nl, int index, const struct address *a, unsigned prefix)
-{
-	void *head = NULL;
-	struct nlmsghdr *m =
-		netlink__begin(nl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK,
-			       sizeof(struct ifaddrmsg), &head);
-	struct ifaddrmsg *ifa = head;
-	ifa->ifa_family = (uint8_t)a->family;
-	ifa->ifa_prefixlen = (uint8_t)prefix;
-	ifa->ifa_index = (unsigned)index;
-	put_addr(m, IFA_LOCAL, a);
-	put_addr(m, IFA_ADDRESS, a);
-	if (a->family == AF_INET && prefix < 31) {
-		struct address all = *a;
-		all.value |= ((unsigned __int128)1 << (32 - prefix)) - 1;
-		put_addr(m, IFA_BROADCAST, &all);
-	}
-	/* Our leases exclude duplicates; detection would hold the address back for a second. */
-	if (a->family == AF_INET6)
-		mnl_attr_put_u32(m, IFA_FLAGS, IFA_F_NODAD);
-	netlink__end(nl);
-}
-
 static void add_default_route(struct netlink *nl, int index, const struct address *gateway)
 {
 	void *head = NULL;
@@ -75,7 +45,7 @@ static void add_default_route(struct netlink *nl, int index, const struct addres
 	rt->rtm_protocol = RTPROT_STATIC;
 	rt->rtm_scope = RT_SCOPE_UNIVERSE;
 	rt->rtm_type = RTN_UNICAST;
-	put_addr(m, RTA_GATEWAY, gateway);
+	link__put_address(m, RTA_GATEWAY, gateway);
 	mnl_attr_put_u32(m, RTA_OIF, (uint32_t)index);
 	netlink__end(nl);
 }
@@ -259,7 +229,7 @@ bool link__is_local(struct net *net, const struct address *address)
 	struct rtmsg *rt = head;
 	rt->rtm_family = (uint8_t)address->family;
 	rt->rtm_dst_len = address->family == AF_INET ? 32 : 128;
-	put_addr(m, RTA_DST, address);
+	link__put_address(m, RTA_DST, address);
 	netlink__end(&net->rt);
 	return netlink__query(&net->rt, false, see_type, &local) == 0 && local;
 }
@@ -306,9 +276,9 @@ int link__bridge(struct net *net, const struct link_bridge *b, struct err *err)
 	if (existed)
 		bring_up(nl, l.index);
 	if (b->gateway4.family)
-		add_address(nl, l.index, &b->gateway4, b->prefix4);
+		link__add_address(nl, l.index, &b->gateway4, b->prefix4);
 	if (b->gateway6.family)
-		add_address(nl, l.index, &b->gateway6, b->prefix6);
+		link__add_address(nl, l.index, &b->gateway6, b->prefix6);
 	r = netlink__commit(nl, NULL, 0);
 	return r < 0 ? failed(nl, err, r, "set up the bridge", b->name) : 0;
 }
@@ -353,6 +323,7 @@ int link__delete(struct net *net, const struct strv *names, struct err *err)
 struct inside {
 	struct netlink nl;
 	struct links_seen links;
+	bool kept;    /* the interface was there */
 	int loopback; /* its number while it is down, else 0 */
 };
 
@@ -360,6 +331,14 @@ static void inside_done(struct inside *in)
 {
 	netlink__close(&in->nl);
 	vec_done(&in->links.list);
+}
+
+static bool wants_ipv6(const struct link_pair *p)
+{
+	bool wants = p->ipv6.family != 0;
+	for (size_t i = 0; i < p->link_local_count; i++)
+		wants |= p->link_local[i].family == AF_INET6;
+	return wants;
 }
 
 /* In the namespace: lists the links, and says which family new interfaces get. The
@@ -375,9 +354,9 @@ static int look_inside(struct net *net, int netns, const struct link_pair *p, st
 	r = netlink__open(&in->nl, NETLINK_ROUTE, err);
 	/* A kernel without IPv6 has no such files. */
 	(void)fs_poke(AT_FDCWD, "/proc/sys/net/ipv6/conf/default/disable_ipv6",
-		      p->ipv6.family ? "0" : "1", &ignored);
+		      wants_ipv6(p) ? "0" : "1", &ignored);
 	err_done(&ignored);
-	if (p->ipv6.family)
+	if (wants_ipv6(p))
 		(void)fs_poke(AT_FDCWD, "/proc/sys/net/ipv6/conf/default/accept_ra", "0", &ignored);
 	net__leave(net);
 	if (r < 0)
@@ -500,6 +479,7 @@ static int make_pair(struct net *net, int netns, const struct link_pair *p, stru
 {
 	/* A name of the user's is taken already, by itself, when the container starts again. */
 	if (p->ifname && named(in, p->ifname) && inner_end(net, in, p)) {
+		in->kept = true;
 		snprintf(ret_ifname, IFNAMSIZ, "%s", p->ifname);
 		return 0;
 	}
@@ -522,6 +502,7 @@ static int make_pair(struct net *net, int netns, const struct link_pair *p, stru
 		 * is dead or dying. */
 		const struct link_seen *l = inner_end(net, in, p);
 		if (l) {
+			in->kept = true;
 			snprintf(ret_ifname, IFNAMSIZ, "%s", l->name);
 			return 0;
 		}
@@ -536,9 +517,13 @@ static int make_pair(struct net *net, int netns, const struct link_pair *p, stru
 static void put_addresses(struct netlink *nl, int index, const struct link_pair *p)
 {
 	if (p->ipv4.family)
-		add_address(nl, index, &p->ipv4, p->prefix4);
+		link__add_address(nl, index, &p->ipv4, p->prefix4);
 	if (p->ipv6.family)
-		add_address(nl, index, &p->ipv6, p->prefix6);
+		link__add_address(nl, index, &p->ipv6, p->prefix6);
+	for (size_t i = 0; i < p->link_local_count; i++) {
+		const struct address *a = &p->link_local[i];
+		link__add_address(nl, index, a, a->family == AF_INET ? 16 : 64);
+	}
 	if (p->route4.family)
 		add_default_route(nl, index, &p->route4);
 	if (p->route6.family)
@@ -554,12 +539,14 @@ static int set_inside(struct net *net, struct inside *in, const struct link_pair
 {
 	struct link_seen l, ignored;
 	int r = look_one(&in->nl, ifname, &l);
+	if (r == 0 && in->kept)
+		r = link__drop_stale(&in->nl, p, l.index);
 	if (r < 0)
 		return r;
 	if (in->loopback)
 		bring_up(&in->nl, in->loopback);
 	bring_up(&in->nl, l.index);
-	if (!p->ipv6.family)
+	if (!wants_ipv6(p))
 		put_addresses(&in->nl, l.index, p);
 	r = netlink__commit(&in->nl, NULL, 0);
 	if (r < 0)
@@ -567,7 +554,7 @@ static int set_inside(struct net *net, struct inside *in, const struct link_pair
 	(void)look_one(&net->rt, p->host, &ignored);
 	if (!(bridge->flags & IFF_RUNNING))
 		(void)look_one(&net->rt, p->bridge, &ignored);
-	if (!p->ipv6.family)
+	if (!wants_ipv6(p))
 		return 0;
 	(void)look_one(&in->nl, ifname, &ignored); /* IPv6 waits for the inner carrier as well */
 	put_addresses(&in->nl, l.index, p);

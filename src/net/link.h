@@ -54,7 +54,9 @@ struct link_pair {
 	bool isolated;		   /* not to the bridge's other isolated ports */
 	struct address ipv4, ipv6; /* family 0: none */
 	unsigned prefix4, prefix6;
-	struct address route4, route6; /* gateways of default routes; family 0: none */
+	struct address route4, route6;	  /* gateways of default routes; family 0: none */
+	const struct address *link_local; /* more addresses, /16 and /64 */
+	size_t link_local_count;
 };
 /* Makes the pair, and what inside of it is missing. A pair that exists already and leads into the
  * same namespace is kept; one that leads elsewhere (a dead namespace) is replaced. ret_ifname:

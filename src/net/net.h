@@ -93,13 +93,17 @@ bool net_network_matches(const struct net_network *network, const struct net_con
 
 struct net_attach {
 	const char *network;
-	const char *key;	  /* who: "<project>/<service>-<number>"; the lease's name */
-	const char *ifname;	  /* inside; NULL: "eth<n>", the first free */
-	const char *ipv4, *ipv6;  /* static addresses or NULL */
-	const char *mac;	  /* NULL: derived from the address */
-	const struct strv *avoid; /* not to be chosen: others are to get these; NULL: none */
-	bool default_route;	  /* this network's gateway is the default route */
+	const char *key;	       /* who: "<project>/<service>-<number>"; the lease's name */
+	const char *ifname;	       /* inside; NULL: "eth<n>", the first free */
+	const char *ipv4, *ipv6;       /* static addresses or NULL */
+	const char *mac;	       /* NULL: derived from the address */
+	const struct strv *link_local; /* more addresses, all net_link_local(); NULL: none */
+	const struct strv *avoid;      /* not to be chosen: others are to get these; NULL: none */
+	bool default_route;	       /* this network's gateway is the default route */
 };
+enum { NET_LINK_LOCAL_MAX = 64 }; /* addresses of one interface */
+/* Of 169.254.0.0/16 or fe80::/10. */
+bool net_link_local(const char *text);
 struct net_address {
 	char ifname[16];
 	char ipv4[INET_ADDRSTRLEN], ipv6[INET6_ADDRSTRLEN]; /* "" where there is none */

@@ -182,3 +182,65 @@ load helper
 	! stave exec -T first ip link show lan0 || false
 	stave down -t 0
 }
+
+@test "link_local_ips: really there, with and without IPv6, and gone when they are not asked for any more" {
+	compose <<-'E'
+		services:
+		  a:
+		    image: test
+		    init: true
+		    command: sleep 1000
+		    networks:
+		      four: {link_local_ips: [169.254.34.68, "fe80::77"]}
+		      six: {interface_name: six0, mac_address: 02:42:00:00:00:07, link_local_ips: ["fe80::78", 169.254.9.9]}
+		  b:
+		    image: test
+		    init: true
+		    command: sleep 1000
+		    networks:
+		      four: {link_local_ips: [169.254.34.69, "fe80::79"]}
+		networks:
+		  four: {}
+		  six: {enable_ipv6: true}
+	E
+	stave up -d
+	stave exec -T a ip addr >addresses
+	grep -q 'inet 169.254.34.68/16' addresses
+	grep -q 'inet6 fe80::77/64' addresses
+	grep -q 'inet6 fe80::78/64' addresses
+	grep -q 'inet 169.254.9.9/16' addresses
+	stave exec -T a ping -c1 -W10 169.254.34.69
+	stave exec -T a ping -c1 -W10 -I eth0 fe80::79
+	stave restart a
+	stave exec -T a ip addr | grep -q 'inet 169.254.34.68/16'
+	sed -i 's/169.254.9.9/169.254.9.10/' compose.yaml
+	stave up -d
+	stave exec -T a ip addr show six0 >addresses
+	grep -q 'inet 169.254.9.10/16' addresses
+	[ "$(grep -c 169.254.9.9/ addresses)" = 0 ]
+	grep -q 'inet6 fd' addresses
+	sed -i 's/169.254.9.10/10.1.2.3/' compose.yaml
+	run stave up -d
+	[ "$status" != 0 ]
+	[[ "$output" == *"compose.yaml:8"*"10.1.2.3"*"not a link-local address"* ]]
+	stave down -t 0
+}
+
+@test "another given address with the same hardware address: the old one is gone" {
+	compose <<-'E'
+		services:
+		  a:
+		    image: test
+		    init: true
+		    command: sleep 1000
+		    networks: {n: {ipv4_address: 10.77.9.9, mac_address: 02:42:00:00:00:09}}
+		networks: {n: {ipam: {config: [{subnet: 10.77.9.0/24}]}}}
+	E
+	stave up -d
+	sed -i 's/10.77.9.9/10.77.9.10/' compose.yaml
+	stave up -d
+	stave exec -T a ip addr show eth0 >addresses
+	grep -q 10.77.9.10/24 addresses
+	[ "$(grep -c 10.77.9.9/24 addresses)" = 0 ]
+	stave down -t 0
+}
