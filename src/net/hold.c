@@ -1,10 +1,10 @@
 /* Reserving a host port. */
+#include "net/datagrams.h"
 #include "net/port.h"
 #include "net/proxy.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/filter.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
@@ -14,6 +14,8 @@ void hold__done(struct hold *hold)
 {
 	proxy__free(hold->proxy);
 	hold->proxy = NULL;
+	datagrams__free(hold->datagrams);
+	hold->datagrams = NULL;
 	hold->fd4 = fd_close(hold->fd4);
 	hold->fd6 = fd_close(hold->fd6);
 }
@@ -37,14 +39,6 @@ static socklen_t address_of(int family, const char *host, uint16_t port,
 	return sizeof(*in6);
 }
 
-/* Datagrams that were not translated (no replica is there) would pile up in the socket. */
-static void drop_all(int fd)
-{
-	struct sock_filter code[] = { { BPF_RET | BPF_K, 0, 0, 0 } };
-	struct sock_fprog program = { .len = ARRAY_SIZE(code), .filter = code };
-	(void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
-}
-
 /* A descriptor, FD_NONE when the host has no such protocol or family, or negative errno. */
 static int hold_one(int family, const struct net_port *port)
 {
@@ -59,7 +53,7 @@ static int hold_one(int family, const struct net_port *port)
 	if (family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 1 }, sizeof(int));
 	if (type == SOCK_DGRAM)
-		drop_all(fd);
+		datagrams__drop(fd, true);
 	if (bind(fd, (struct sockaddr *)&address, len) == 0)
 		return fd_take(fd);
 	if (family == AF_INET6 && errno == EADDRNOTAVAIL && !port->host[0])

@@ -24,10 +24,11 @@ int net_open(const char *root, const char *run, struct net **ret, struct err *er
 void net_free(struct net *net);
 DEFINE_CLEANUP(struct net, net_free)
 /* For a supervisor, once after net_open: lets the handle work on the loop (borrowed; it must
- * outlive the handle). With it published TCP ports answer on ::1, and on the host's IPv6 addresses
- * for containers that have only IPv4, through listeners that splice; and interfaces that are
- * detached within some milliseconds of each other are removed together, which costs as much as one;
- * and the rules come back when somebody flushes them, or gets in their way (Docker started later).
+ * outlive the handle). With it published TCP and UDP ports answer on ::1, and on the host's IPv6
+ * addresses for containers that have only IPv4, through listeners that splice; and interfaces that
+ * are detached within some milliseconds of each other are removed together, which costs as much as
+ * one; and the rules come back when somebody flushes them, or gets in their way (Docker started
+ * later).
  */
 void net_serve(struct net *net, struct loop *loop);
 /* Carries out detaches that wait for others; called by all that depends on them. */

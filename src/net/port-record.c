@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "base/json.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 
 enum { RECORD_MAX = 4 << 20 };
@@ -161,4 +162,22 @@ int port__owners(struct net *net, struct strv *ret, struct err *err)
 			strv_add(ret, files.v[i]);
 	}
 	return r;
+}
+
+bool port__target(const struct net_target *target, uint16_t port, struct sockaddr_storage *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	struct sockaddr_in *in = (struct sockaddr_in *)ret;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
+	if (target->ipv4[0] && inet_pton(AF_INET, target->ipv4, &in->sin_addr) == 1) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons(port);
+		return true;
+	}
+	if (target->ipv6[0] && inet_pton(AF_INET6, target->ipv6, &in6->sin6_addr) == 1) {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons(port);
+		return true;
+	}
+	return false;
 }

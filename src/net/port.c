@@ -6,6 +6,7 @@
 
 #include "base/fs.h"
 #include "net/conntrack.h"
+#include "net/datagrams.h"
 #include "net/nft.h"
 #include "net/proxy.h"
 #include "net/rules.h"
@@ -397,13 +398,21 @@ static int hold_all(struct net *net, struct port_owner *o, struct net_ports *por
 static void serve_proxies(struct net *net, struct port_owner *o, const struct net_ports *ports)
 {
 	vec_each(h, &o->holds) {
-		if (!net->loop || h->port.protocol != IPPROTO_TCP || h->fd6 < 0)
+		bool tcp = h->port.protocol == IPPROTO_TCP, udp = h->port.protocol == IPPROTO_UDP;
+		if (!net->loop || !(tcp || udp) || h->fd6 < 0)
 			continue;
-		if (!h->proxy)
+		if (tcp && !h->proxy)
 			h->proxy = proxy__new(net->loop, h->fd6);
-		vec_each(p, &ports->ports)
-			if (same_port(p, &h->port))
+		if (udp && !h->datagrams)
+			h->datagrams = datagrams__new(net->loop, h->fd6);
+		vec_each(p, &ports->ports) {
+			if (!same_port(p, &h->port))
+				continue;
+			if (tcp)
 				proxy__targets(h->proxy, ports, p->target);
+			else
+				datagrams__targets(h->datagrams, ports, p->target);
+		}
 	}
 }
 

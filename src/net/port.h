@@ -32,14 +32,18 @@ bool port__host(const struct net_port *port, struct address *ret);
 /* Whether both would answer for the same packets. */
 bool port__overlaps(const struct net_port *a, const struct net_port *b);
 
+/* The address of a replica, IPv4 before IPv6, as for a socket. False: it has none. */
+bool port__target(const struct net_target *target, uint16_t port, struct sockaddr_storage *ret);
+
 /* --- hold.c: the host's port, reserved by bound sockets --- */
 
 /* Bound: other programs' bind() or listen() fails, while packets have been translated long before
  * they could reach it. Only the IPv6 socket may listen, for the proxy. */
 struct hold {
 	struct net_port port;
-	int fd4, fd6;	     /* FD_NONE: that family is not concerned or not there */
-	struct proxy *proxy; /* on fd6, or NULL */
+	int fd4, fd6;		     /* FD_NONE: that family is not concerned or not there */
+	struct proxy *proxy;	     /* on fd6, or NULL */
+	struct datagrams *datagrams; /* the same for UDP */
 };
 void hold__done(struct hold *hold);
 /* Binds. -EADDRINUSE (err filled, without the holder's name), other errors; a published port of 0

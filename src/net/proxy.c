@@ -1,6 +1,7 @@
 #include "net/proxy.h"
 
-#include <arpa/inet.h>
+#include "net/port.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -278,18 +279,9 @@ void proxy__targets(struct proxy *p, const struct net_ports *ports, uint16_t por
 {
 	vec_done(&p->targets);
 	vec_each(t, &ports->targets) {
-		struct sockaddr_storage *a = vec_add(&p->targets);
-		struct sockaddr_in *in = (struct sockaddr_in *)a;
-		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)a;
-		if (t->ipv4[0] && inet_pton(AF_INET, t->ipv4, &in->sin_addr) == 1) {
-			in->sin_family = AF_INET;
-			in->sin_port = htons(port);
-		} else if (t->ipv6[0] && inet_pton(AF_INET6, t->ipv6, &in6->sin6_addr) == 1) {
-			in6->sin6_family = AF_INET6;
-			in6->sin6_port = htons(port);
-		} else {
-			p->targets.n--;
-		}
+		struct sockaddr_storage address;
+		if (port__target(t, port, &address))
+			vec_push(&p->targets, address);
 	}
 	set_listening(p, p->targets.n > 0);
 }

@@ -1,6 +1,6 @@
 /* The second way to a published port: a listener that splices to a replica. It serves what address
  * translation cannot: ::1 (Linux does not route it), and IPv6 of the host for containers that have
- * only IPv4. Runs on the supervisor's loop; TCP only. */
+ * only IPv4. Runs on the supervisor's loop; TCP only (net/datagrams.h is UDP's). */
 #ifndef STAVE_NET_PROXY_H
 #define STAVE_NET_PROXY_H
 

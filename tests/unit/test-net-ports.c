@@ -565,6 +565,103 @@ static void ipv6_reaches_containers_that_have_only_ipv4(void **state)
 		close(fds[i]);
 }
 
+/* Turns the loop until something has arrived; its length, or -1. */
+static ssize_t arrives(struct loop *loop, int fd, char *buf, size_t size,
+		       struct sockaddr_storage *from, socklen_t *from_len)
+{
+	for (nsec_t end = now_mono() + PATIENCE * NSEC_PER_MSEC; now_mono() < end;) {
+		loop_once(loop, NSEC_PER_MSEC);
+		if (from_len)
+			*from_len = sizeof(*from);
+		ssize_t n =
+			recvfrom(fd, buf, size, MSG_DONTWAIT, (struct sockaddr *)from, from_len);
+		if (n >= 0 || errno != EAGAIN)
+			return n;
+	}
+	return -1;
+}
+
+/* A datagram of `size` bytes there and back. */
+static bool bounces(struct loop *loop, int client, int server, size_t size)
+{
+	static char out[70000], buf[70000];
+	struct sockaddr_storage from;
+	socklen_t len;
+	memset(out, (int)size, size);
+	return send(client, out, size, 0) == (ssize_t)size &&
+	       arrives(loop, server, buf, sizeof(buf), &from, &len) == (ssize_t)size &&
+	       sendto(server, buf, size, 0, (struct sockaddr *)&from, len) == (ssize_t)size &&
+	       arrives(loop, client, buf, sizeof(buf), NULL, NULL) == (ssize_t)size &&
+	       memcmp(out, buf, size) == 0;
+}
+
+static int connected(int netns, const char *ip, uint16_t port)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sock_address(ip, port, &a);
+	int fd = socket_in(netns, AF_INET6, SOCK_DGRAM);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, len), 0);
+	return fd;
+}
+
+static void datagrams_over_ipv6_reach_containers_that_have_only_ipv4(void **state)
+{
+	struct world *w = *state;
+	struct loop *loop = NULL;
+	struct net_address a[2];
+	char buf[8];
+	int out = outside(w);
+	must(loop_new(&loop, err));
+	net_serve(w->net, loop);
+	make_network(w, "a", false, false, NULL);
+	int c1 = container(w, "a", "p/dns-1", &a[0]), c2 = container(w, "a", "p/dns-2", &a[1]);
+	int s1 = serve(c1, SOCK_DGRAM, "0.0.0.0", 53), s2 = serve(c2, SOCK_DGRAM, "0.0.0.0", 53);
+	publish(w, "p/dns", "", IPPROTO_UDP, 5353, 53, a, 1);
+	/* Answers come from the address that was asked: the clients are connected to it. Many
+	 * clients at once, the largest datagram, and an empty one. */
+	int clients[] = { connected(w->host, "::1", 5353), connected(w->host, "::1", 5353),
+			  connected(w->host, "2001:db8:1::1", 5353),
+			  connected(out, "2001:db8:1::1", 5353) };
+	static const size_t sizes[] = { 1, 0, 1200, 65507 };
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+		for (size_t k = 0; k < ARRAY_SIZE(sizes); k++)
+			assert_true(bounces(loop, clients[i], s1, sizes[k]));
+	/* More clients than there are flows: all are served, in turn. */
+	for (int i = 0; i < 300; i++) {
+		int client = connected(w->host, "::1", 5353);
+		assert_true(bounces(loop, client, s1, 4));
+		close(client);
+	}
+	/* A flow follows its replica. */
+	publish(w, "p/dns", "", IPPROTO_UDP, 5353, 53, a + 1, 1);
+	assert_true(bounces(loop, clients[0], s2, 2));
+	/* A replica that listens no more is not asked for ever. */
+	publish(w, "p/dns", "", IPPROTO_UDP, 5353, 53, a, 2);
+	close(s2);
+	bool answered = false;
+	for (int i = 0; i < 100 && !answered; i++) {
+		assert_int_equal(send(clients[0], "?", 1, 0), 1);
+		for (nsec_t end = now_mono() + 50 * NSEC_PER_MSEC; now_mono() < end && !answered;) {
+			loop_once(loop, NSEC_PER_MSEC);
+			answered = recv(s1, buf, sizeof(buf), MSG_DONTWAIT) == 1;
+		}
+	}
+	assert_true(answered);
+	/* Without one, what was sent meanwhile does not arrive later. */
+	publish(w, "p/dns", "", IPPROTO_UDP, 5353, 53, NULL, 0);
+	(void)send(clients[1], "lost", 4, 0);
+	publish(w, "p/dns", "", IPPROTO_UDP, 5353, 53, a, 1);
+	assert_true(bounces(loop, connected(w->host, "::1", 5353), s1, 3));
+	net_free(w->net);
+	w->net = NULL;
+	loop_free(loop);
+	int fds[] = { s1, c1, c2, out };
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+		close(clients[i]);
+}
+
 static void detached_interfaces_go_together(void **state)
 {
 	struct world *w = *state;
@@ -714,6 +811,7 @@ int main(void)
 		world_test(a_sweep_takes_what_is_not_kept),
 		world_test(containers_can_be_kept_apart),
 		world_test(ipv6_reaches_containers_that_have_only_ipv4),
+		world_test(datagrams_over_ipv6_reach_containers_that_have_only_ipv4),
 		world_test(detached_interfaces_go_together),
 		world_test(the_firewall_is_followed),
 		world_test(a_transaction_may_be_of_any_size),
