@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "base/parse.h"
 #include "image/assemble.h"
+#include "runtime/runtime.h"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -84,7 +85,7 @@ static bool takes(const char *entry, const unsigned char *header, size_t len)
 	return true;
 }
 
-bool emulator_there(const char *dir, const char *architecture)
+bool emulator_there(const char *architecture)
 {
 	enum { ENTRY_MAX = 8192 };
 	cleanup_strv struct strv names = { 0 };
@@ -98,15 +99,15 @@ bool emulator_there(const char *dir, const char *architecture)
 	if (!m)
 		return true;
 	make_header(m, header);
-	if (fs_list(AT_FDCWD, dir, &names, &ignored) < 0)
+	cleanup_fd int dir = runtime_binfmt_open();
+	if (dir >= 0 && fs_list(dir, ".", &names, &ignored) < 0)
 		err_done(&ignored);
 	for (size_t i = 0; i < names.n; i++) {
-		cleanup_free char *path = path_join(dir, names.v[i]);
 		cleanup_str struct str text = STR_INIT;
 
 		if (str_eq(names.v[i], "register") || str_eq(names.v[i], "status"))
 			continue;
-		if (fs_read(AT_FDCWD, path, ENTRY_MAX, &text, &ignored) < 0)
+		if (fs_read(dir, names.v[i], ENTRY_MAX, &text, &ignored) < 0)
 			err_done(&ignored);
 		else if (takes(str_text(&text), header, sizeof(header)))
 			return true;

@@ -5,12 +5,10 @@
 
 #include <stdbool.h>
 
-#define EMULATOR_DIR "/proc/sys/fs/binfmt_misc"
-
 /* Whether this machine runs programs of the architecture ("arm64") itself. */
 bool emulator_is_native(const char *architecture);
-/* Whether an enabled entry of the directory takes its ELF programs. An architecture that is not
- * known here: true, the kernel will say. */
-bool emulator_there(const char *dir, const char *architecture);
+/* Whether an enabled entry takes its ELF programs. An architecture that is not known here: true,
+ * the kernel will say. */
+bool emulator_there(const char *architecture);
 
 #endif

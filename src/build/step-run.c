@@ -142,7 +142,7 @@ static int check_machine(struct stage_run *stage, struct err *err)
 {
 	const char *arch = json_str(stage->product.doc, "architecture", NULL);
 
-	if (str_empty(arch) || emulator_is_native(arch) || emulator_there(EMULATOR_DIR, arch))
+	if (str_empty(arch) || emulator_is_native(arch) || emulator_there(arch))
 		return 0;
 	return err_unsupported(
 		err,

@@ -1,5 +1,6 @@
 /* Whether this kernel, and a file system, can do what the runtime needs. */
 #include "runtime/cgroup.h"
+#include "runtime/launch.h"
 #include "runtime/runtime.h"
 #include "runtime/sys.h"
 
@@ -72,6 +73,23 @@ int runtime_check_kernel(struct err *err)
 			err, "no control groups are mounted at /sys/fs/cgroup: nothing would "
 			     "keep a container to its devices and limits");
 	return check_overlay(err);
+}
+
+int runtime_binfmt_open(void)
+{
+	static const char mounted[] = "/proc/sys/fs/binfmt_misc";
+	cleanup_err struct err ignored = ERR_INIT;
+	int fd = open(mounted, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 && faccessat(fd, "status", F_OK, 0) == 0)
+		return fd;
+	fd_close(fd);
+	fd = runtime__fs_mount("binfmt_misc", 0, NULL, &ignored);
+	if (fd < 0)
+		return fd;
+	cleanup_fd int tree = fd; /* it names the mount; reading needs more */
+	fd = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 /* A user namespace that maps something, made for the question and kept for the next one. */

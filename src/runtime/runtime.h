@@ -30,6 +30,9 @@ int runtime_protect(char **argv, struct err *err);
  * in user namespaces, ...) and names the missing feature with the kernel version that has it.
  * Cheap; called once by `up`. */
 int runtime_check_kernel(struct err *err);
+/* The kernel's registry of interpreters (binfmt_misc), also where nobody has it mounted: a
+ * descriptor of its directory, or negative errno (-ENODEV: the kernel has none). */
+int runtime_binfmt_open(void);
 /* Whether the file system of `path` can be idmapped (false: run without a user namespace, with a
  * warning). */
 bool runtime_can_idmap(const char *path);

@@ -158,7 +158,7 @@ token    true"* ]]
 @test "RUN for another machine says at its line what is missing" {
 	other=arm64
 	[ "$(uname -m)" != aarch64 ] || other=amd64
-	[ ! -e /proc/sys/fs/binfmt_misc/status ] || skip "this machine may have emulators"
+	! ls /proc/sys/fs/binfmt_misc/qemu-* >/dev/null 2>&1 || skip "this machine has emulators"
 	dockerfile <<-'E'
 		FROM scratch
 		RUN ["/true"]
@@ -169,6 +169,44 @@ token    true"* ]]
 	[[ $output == *">>> RUN"* && $output == *"needs an emulator"* ]]
 	run build --platform linux/nothing
 	[[ $output == *'"linux/nothing": unknown operating system or architecture'* ]]
+}
+
+# What takes programs of s390x is busybox, which runs the applet of the same name: the kernel does the same for it as for an
+# emulator. The registry is this machine's: nobody else's tests build for s390x.
+@test "RUN for another machine, where the kernel has an emulator for it, mounted or not" {
+	[ "$(uname -m)" != s390x ] || skip "this is one"
+	[ -x /bin/busybox ] || skip "needs a static busybox"
+	mkdir binfmt root root/bin
+	unshare -m mount -t binfmt_misc stave-bats binfmt 2>/dev/null || skip "this kernel has no binfmt_misc"
+	printf '\x7fELF\x02\x02\x01\0\0\0\0\0\0\0\0\0\0\x02\0\x16%064d' 0 | tee root/bin/sh root/bin/echo >/dev/null
+	chmod 755 root/bin/*
+	tar -C root --owner=0 --group=0 -cf root.tar .
+	stave image import root.tar other:1 --platform linux/s390x >/dev/null
+	dockerfile <<-'E'
+		FROM --platform=linux/s390x other:1
+		RUN echo made by $0 >/made
+		RUN ["/bin/echo", "directly"]
+	E
+	run build --platform linux/s390x -t made:1
+	[ "$status" != 0 ]
+	[[ $output == *"needs an emulator"* ]]
+	# An entry lives while somebody has the registry mounted: not we.
+	printf ':stave-bats-s390x:M::%s:%s:/bin/busybox:F' '\x7fELF\x02\x02\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x16' \
+		'\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff' >entry
+	mkfifo over
+	outside_background unshare -m sh -c 'mount -t binfmt_misc stave-bats binfmt && cat entry >binfmt/register &&
+		echo >ready && timeout 300 cat over; echo >ended; echo -1 >binfmt/stave-bats-s390x'
+	keeper=$!
+	wait_until 60 eval '[ -e ready ] || [ -e ended ]'
+	[ -e ready ] || skip "this machine takes no entry"
+	run build --platform linux/s390x -t made:1
+	timeout 60 sh -c 'echo >over'
+	wait $keeper
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ $output == *directly* ]]
+	[ "$(stave image inspect -f '{{.Architecture}}' made:1)" = s390x ]
+	grep -q "made by" "$STAVE_ROOT"/layers/*/diff/made
 }
 
 @test "archives and standard input are contexts" {
