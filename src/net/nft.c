@@ -3,11 +3,13 @@
 #include "base/fs.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <net/if.h>
 #include <nftables/libnftables.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -287,15 +289,6 @@ int nft__chains(struct net *net, struct nft_places *ret, struct err *err)
 	return r < 0 ? err_sys(err, -r, "list the nftables chains") : 0;
 }
 
-const char *nft__family_name(int family)
-{
-	switch (family) {
-	case NFPROTO_IPV4: return "ip";
-	case NFPROTO_IPV6: return "ip6";
-	default: return "inet";
-	}
-}
-
 struct rule_search {
 	const char *comment;
 	struct nft_handles *found;
@@ -331,4 +324,99 @@ int nft__rules_find(struct net *net, const struct nft_place *place, const char *
 	mnl_attr_put_strz(m, NFTA_RULE_CHAIN, place->chain);
 	netlink__end(&net->nf);
 	return netlink__query(&net->nf, true, see_rule, &search);
+}
+
+/* --- single rules --- */
+
+static struct nlmsghdr *begin_rule(struct net *net, uint16_t type, const struct nft_place *place)
+{
+	make_room(net);
+	struct nlmsghdr *m = begin_message(
+		&net->nf, type, type == NFT_MSG_NEWRULE ? NLM_F_CREATE : 0, place->family);
+	mnl_attr_put_strz(m, NFTA_RULE_TABLE, place->table);
+	mnl_attr_put_strz(m, NFTA_RULE_CHAIN, place->chain);
+	return m;
+}
+
+struct expression {
+	struct nlattr *element, *data;
+};
+
+static struct expression open_expression(struct nlmsghdr *m, const char *name)
+{
+	struct expression e = { .element = mnl_attr_nest_start(m, NFTA_LIST_ELEM) };
+	mnl_attr_put_strz(m, NFTA_EXPR_NAME, name);
+	e.data = mnl_attr_nest_start(m, NFTA_EXPR_DATA);
+	return e;
+}
+
+static void close_expression(struct nlmsghdr *m, const struct expression *e)
+{
+	mnl_attr_nest_end(m, e->data);
+	mnl_attr_nest_end(m, e->element);
+}
+
+/* An interface's name is compared with its padding, the beginning of a name without. */
+static void put_interface(struct nlmsghdr *m, uint32_t key, const char *name)
+{
+	char padded[IFNAMSIZ] = "";
+	size_t len = strlen(name);
+	bool prefix = len > 0 && name[len - 1] == '*';
+	snprintf(padded, sizeof(padded), "%.*s", (int)(prefix ? len - 1 : len), name);
+	struct expression meta = open_expression(m, "meta");
+	mnl_attr_put_u32(m, NFTA_META_KEY, htonl(key));
+	mnl_attr_put_u32(m, NFTA_META_DREG, htonl(NFT_REG_1));
+	close_expression(m, &meta);
+	struct expression cmp = open_expression(m, "cmp");
+	mnl_attr_put_u32(m, NFTA_CMP_SREG, htonl(NFT_REG_1));
+	mnl_attr_put_u32(m, NFTA_CMP_OP, htonl(NFT_CMP_EQ));
+	put_value(m, NFTA_CMP_DATA, padded, prefix ? strlen(padded) : sizeof(padded));
+	close_expression(m, &cmp);
+}
+
+static void put_verdict(struct nlmsghdr *m, int verdict)
+{
+	struct expression immediate = open_expression(m, "immediate");
+	mnl_attr_put_u32(m, NFTA_IMMEDIATE_DREG, htonl(NFT_REG_VERDICT));
+	struct nlattr *data = mnl_attr_nest_start(m, NFTA_IMMEDIATE_DATA);
+	struct nlattr *code = mnl_attr_nest_start(m, NFTA_DATA_VERDICT);
+	mnl_attr_put_u32(m, NFTA_VERDICT_CODE, htonl((uint32_t)verdict));
+	mnl_attr_nest_end(m, code);
+	mnl_attr_nest_end(m, data);
+	close_expression(m, &immediate);
+}
+
+/* Where `nft` looks for a comment: type 0, length, the text with its terminator. */
+static void put_comment(struct nlmsghdr *m, const char *comment)
+{
+	enum { COMMENT_MAX = 128 };
+	char tlv[2 + COMMENT_MAX] = { 0 };
+	size_t len = strlen(comment) + 1;
+	assert(len <= COMMENT_MAX);
+	tlv[1] = (char)len;
+	memcpy(tlv + 2, comment, len);
+	mnl_attr_put(m, NFTA_RULE_USERDATA, 2 + len, tlv);
+}
+
+void nft__rule_insert(struct net *net, const struct nft_place *place, const struct nft_rule *rule)
+{
+	struct nlmsghdr *m = begin_rule(net, NFT_MSG_NEWRULE, place);
+	struct nlattr *list = mnl_attr_nest_start(m, NFTA_RULE_EXPRESSIONS);
+	if (rule->iif)
+		put_interface(m, NFT_META_IIFNAME, rule->iif);
+	if (rule->oif)
+		put_interface(m, NFT_META_OIFNAME, rule->oif);
+	struct expression counter = open_expression(m, "counter");
+	close_expression(m, &counter);
+	put_verdict(m, rule->verdict);
+	mnl_attr_nest_end(m, list);
+	put_comment(m, rule->comment);
+	netlink__end(&net->nf);
+}
+
+void nft__rule_delete(struct net *net, const struct nft_place *place, uint64_t handle)
+{
+	struct nlmsghdr *m = begin_rule(net, NFT_MSG_DELRULE, place);
+	mnl_attr_put_u64(m, NFTA_RULE_HANDLE, htobe64(handle));
+	netlink__end(&net->nf);
 }

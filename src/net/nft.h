@@ -1,6 +1,7 @@
-/* nftables: whole rule texts through libnftables (rare: once per table), and set elements straight
- * through nfnetlink (often: each port and network), which costs some microseconds and reads nothing
- * of what other programs have in the kernel. */
+/* nftables: whole rule texts through libnftables (rare: once per table, a process and some ten
+ * milliseconds), set elements and single rules straight through nfnetlink (often: each port and
+ * network), which costs some microseconds and reads nothing of what other programs have in the
+ * kernel. */
 #ifndef STAVE_NET_NFT_H
 #define STAVE_NET_NFT_H
 
@@ -46,12 +47,22 @@ struct nft_places {
 	VEC(struct nft_place) list; /* all chains of all tables */
 };
 int nft__chains(struct net *net, struct nft_places *ret, struct err *err);
-const char *nft__family_name(int family);
 /* The handles of a chain's rules that carry `comment`. */
 struct nft_handles {
 	VEC(uint64_t) list;
 };
 int nft__rules_find(struct net *net, const struct nft_place *place, const char *comment,
 		    struct nft_handles *ret);
+
+/* Rules in chains of other programs, as parts of a transaction: as nft itself writes them, so that
+ * `nft` and `iptables` show them, counter and comment included. */
+struct nft_rule {
+	const char *iif, *oif; /* interfaces; "br-*": all whose name begins so; NULL: any */
+	int verdict;	       /* NF_ACCEPT, NFT_RETURN */
+	const char *comment;
+};
+/* In front of the chain's other rules. */
+void nft__rule_insert(struct net *net, const struct nft_place *place, const struct nft_rule *rule);
+void nft__rule_delete(struct net *net, const struct nft_place *place, uint64_t handle);
 
 #endif

@@ -6,6 +6,8 @@
 #include "net/port.h"
 
 #include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
 
 /* Names this text's version: a table of another version is made again. */
 static const char version_chain[] = "version_2";
@@ -197,26 +199,35 @@ static const struct nft_place *invitation(const struct nft_places *places,
 /* Rules that iptables can read back, so that Docker's own `iptables -S` goes on working: one
  * interface each way, a counter, a verdict. Towards Docker's bridges its own rules decide. Inserted
  * in front, so the last line comes first. */
-static void invite_text(struct str *text, const struct nft_place *p, const char *bridge)
+static void put_invitation(struct net *net, const struct nft_place *at, const char *bridge,
+			   const char *comment)
 {
-	static const struct {
-		const char *direction, *to, *verdict;
-	} rules[] = {
-		{ "iifname", "", "accept" },
-		{ "iifname", " oifname \"br-*\"", "return" },
-		{ "iifname", " oifname \"docker0\"", "return" },
-		{ "oifname", "", "accept" },
+	const struct nft_rule rules[] = {
+		{ .iif = bridge, .verdict = NF_ACCEPT, .comment = comment },
+		{ .iif = bridge, .oif = "br-*", .verdict = NFT_RETURN, .comment = comment },
+		{ .iif = bridge, .oif = "docker0", .verdict = NFT_RETURN, .comment = comment },
+		{ .oif = bridge, .verdict = NF_ACCEPT, .comment = comment },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
-		str_addf(text, "insert rule %s %s %s %s \"%s\"%s counter %s comment \"stave %s\"\n",
-			 nft__family_name(p->family), p->table, p->chain, rules[i].direction,
-			 bridge, rules[i].to, rules[i].verdict, bridge);
+		nft__rule_insert(net, at, &rules[i]);
+}
+
+/* Looked for first, as a question in the middle of a transaction would be part of it. */
+struct guests {
+	VEC(struct nft_place) places;
+	VEC(uint64_t) handles; /* one for each place; none when rules are to be made */
+};
+
+static void guests_done(struct guests *g)
+{
+	vec_done(&g->places);
+	vec_done(&g->handles);
 }
 
 int rules__invite(struct net *net, const char *bridge, struct err *err)
 {
 	struct nft_places places = { 0 };
-	cleanup_str struct str text = STR_INIT;
+	cleanup(guests_done) struct guests inviting = { 0 };
 	cleanup_free char *comment = xasprintf("stave %s", bridge);
 	cleanup_fd int lock = FD_NONE; /* several supervisors see the same chain appear */
 	int r = nft__chains(net, &places, err);
@@ -230,19 +241,25 @@ int rules__invite(struct net *net, const char *bridge, struct err *err)
 		const struct nft_place *at = invitation(&places, p);
 		struct nft_handles found = { 0 };
 		if (nft__rules_find(net, at, comment, &found) == 0 && found.list.n == 0)
-			invite_text(&text, at, bridge);
+			vec_push(&inviting.places, *at);
 		vec_done(&found.list);
 	}
 	vec_done(&places.list);
-	if (r == 0 && text.len > 0)
-		r = nft__run(net, str_text(&text), err);
-	return r;
+	if (r == 0 && inviting.places.n > 0)
+		r = nft__begin(net, err);
+	if (r < 0 || inviting.places.n == 0)
+		return r;
+	vec_each(at, &inviting.places)
+		put_invitation(net, at, bridge, comment);
+	r = nft__commit(net);
+	return r < 0 ? err_sys(err, -r, "let '%s' through other programs' nftables chains", bridge)
+		     : 0;
 }
 
 int rules__disinvite(struct net *net, const char *bridge, struct err *err)
 {
 	struct nft_places places = { 0 };
-	cleanup_str struct str text = STR_INIT;
+	cleanup(guests_done) struct guests going = { 0 };
 	cleanup_free char *comment = xasprintf("stave %s", bridge);
 	int r = nft__chains(net, &places, err);
 	vec_each(p, &places.list) {
@@ -250,14 +267,19 @@ int rules__disinvite(struct net *net, const char *bridge, struct err *err)
 			continue;
 		struct nft_handles found = { 0 };
 		(void)nft__rules_find(net, p, comment, &found); /* gone by now: nothing found */
-		vec_each(handle, &found.list)
-			str_addf(&text, "delete rule %s %s %s handle %llu\n",
-				 nft__family_name(p->family), p->table, p->chain,
-				 (unsigned long long)*handle);
+		vec_each(handle, &found.list) {
+			vec_push(&going.places, *p);
+			vec_push(&going.handles, *handle);
+		}
 		vec_done(&found.list);
 	}
 	vec_done(&places.list);
-	if (r == 0 && text.len > 0)
-		r = nft__run(net, str_text(&text), err);
-	return r;
+	if (r == 0 && going.places.n > 0)
+		r = nft__begin(net, err);
+	if (r < 0 || going.places.n == 0)
+		return r;
+	for (size_t i = 0; i < going.places.n; i++)
+		nft__rule_delete(net, &going.places.v[i], going.handles.v[i]);
+	r = nft__commit(net);
+	return r < 0 && r != -ENOENT ? err_sys(err, -r, "remove the rules of '%s'", bridge) : 0;
 }
