@@ -6,6 +6,8 @@
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 int fs_open(int dirfd, const char *path, int flags, mode_t mode, struct err *err)
 {
@@ -135,6 +137,72 @@ static int sync_directory(int dirfd, const char *path, struct err *err)
 	return 0;
 }
 
+/* --- syncs beside --- */
+
+enum { ASIDE_MAX = 32 };
+static struct {
+	bool on;
+	size_t n;
+	pid_t pids[ASIDE_MAX];
+	char *paths[ASIDE_MAX];
+} aside;
+
+void fs_sync_aside(void)
+{
+	aside.on = true;
+}
+
+/* 1: it goes on beside, 0: it is to be done here. */
+static int sync_beside(int fd, int dirfd, const char *path)
+{
+	if (aside.n == ASIDE_MAX)
+		return 0;
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct err err = ERR_INIT;
+		int r = fsync(fd) < 0 ? -errno : sync_directory(dirfd, path, &err);
+		_exit(-r);
+	}
+	if (pid < 0)
+		return 0;
+	aside.pids[aside.n] = pid;
+	aside.paths[aside.n++] = xstrdup(path);
+	return 1;
+}
+
+int fs_sync_settle(struct err *err)
+{
+	int failed = 0;
+	for (size_t i = 0; i < aside.n; i++) {
+		int status = 0;
+		while (waitpid(aside.pids[i], &status, 0) < 0 && errno == EINTR)
+			;
+		if (status != 0 && failed == 0)
+			failed = err_sys(err, WIFEXITED(status) ? WEXITSTATUS(status) : EIO,
+					 "sync '%s'", aside.paths[i]);
+		free(aside.paths[i]);
+	}
+	aside.n = 0;
+	aside.on = false;
+	return failed;
+}
+
+/* The temporary file gets its name; with FS_SYNC both are on disk then, or will be. */
+static int give_name(int fd, int dirfd, const char *temporary, const char *path, unsigned flags)
+{
+	bool sync = flags & FS_SYNC;
+	if (sync && aside.on && renameat2(dirfd, temporary, dirfd, path, RENAME_NOREPLACE) == 0) {
+		if (sync_beside(fd, dirfd, path))
+			return 0;
+		return fsync(fd) < 0 ? -errno : 1;
+	}
+	if (sync && fsync(fd) < 0)
+		return -errno;
+	if (renameat(dirfd, temporary, dirfd, path) < 0)
+		return -errno;
+	return sync;
+}
+
 int fs_write_atomic(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
 		    unsigned flags, struct err *err)
 {
@@ -151,15 +219,13 @@ int fs_write_atomic(int dirfd, const char *path, const void *data, size_t len, m
 	/* The mode is meant as given, whatever the umask. */
 	if (r == 0 && fchmod(fd, mode) < 0)
 		r = -errno;
-	if (r == 0 && (flags & FS_SYNC) && fsync(fd) < 0)
-		r = -errno;
-	if (r == 0 && renameat(dirfd, temporary, dirfd, path) < 0)
-		r = -errno;
+	if (r == 0)
+		r = give_name(fd, dirfd, temporary, path, flags);
 	if (r < 0) {
 		(void)unlinkat(dirfd, temporary, 0); /* the first failure is the one to report */
 		return err_sys(err, -r, "write '%s'", path);
 	}
-	return flags & FS_SYNC ? sync_directory(dirfd, path, err) : 0;
+	return r > 0 ? sync_directory(dirfd, path, err) : 0;
 }
 
 int fs_poke(int dirfd, const char *path, const char *text, struct err *err)

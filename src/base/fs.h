@@ -37,6 +37,13 @@ int fs_write_all(int fd, const void *data,
 enum { FS_SYNC = 1u << 0 };
 int fs_write_atomic(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
 		    unsigned flags, struct err *err);
+/* Syncs beside the work, for who makes several files and answers at the end: from fs_sync_aside()
+ * to fs_sync_settle() FS_SYNC of a file that was not there before is done by a process of its own,
+ * and waited for, with its failure, at the end. (After a power cut in between such a file may be
+ * there and empty: who reads one takes that for "not there".) What replaces a file is synced first,
+ * as ever. */
+void fs_sync_aside(void);
+int fs_sync_settle(struct err *err);
 /* For /proc and /sys and cgroup files: one open, one write. */
 int fs_poke(int dirfd, const char *path, const char *text, struct err *err);
 

@@ -17,9 +17,9 @@ int json_read(int dirfd, const char *path, size_t max, json_t **ret, struct err 
 {
 	cleanup_str struct str text = STR_INIT;
 	int r = fs_read(dirfd, path, max, &text, err);
-	if (r < 0)
-		return r;
-	return json_parse(str_text(&text), text.len, path, ret, err);
+	if (r == 0 && text.len == 0)
+		return err_new(err, ERR_INPUT, ENODATA, "%s: the file is empty", path);
+	return r < 0 ? r : json_parse(str_text(&text), text.len, path, ret, err);
 }
 
 char *json_text(const json_t *j)

@@ -19,6 +19,7 @@ static inline void json_cleanup_(json_t **j)
 /* Parses text (len bytes; duplicate keys refused; depth bounded by jansson's 2048). Returns a new
  * reference in ret. `what` names the source in messages. */
 int json_parse(const char *text, size_t len, const char *what, json_t **ret, struct err *err);
+/* An empty file is -ENODATA. */
 int json_read(int dirfd, const char *path, size_t max, json_t **ret, struct err *err);
 /* Writes atomically (temporary name, rename); flags as fs_write_atomic. */
 int json_write(int dirfd, const char *path, const json_t *j, mode_t mode, unsigned flags,

@@ -128,7 +128,7 @@ static int make_namespaces(struct berth *berth, const struct spec *spec, bool ne
 			return r;
 		berth_close(berth);
 	}
-	if (net && ahead_take(berth->s, berth, &spec->idmap))
+	if (net && prepare_take(berth->s, berth, &spec->idmap))
 		return 0;
 	struct runtime_namespaces ns = RUNTIME_NAMESPACES_NONE;
 	int r = runtime_namespaces_new(&spec->idmap, net, &ns, err);

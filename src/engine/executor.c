@@ -3,6 +3,7 @@
  * turn. */
 #include "engine/executor.h"
 
+#include "base/fs.h"
 #include "base/log.h"
 #include "compose/compose.h"
 #include "engine/conn.h"
@@ -31,9 +32,13 @@ static void job_end(struct job *job)
 	struct supervisor *s = job->s;
 	if (job->cancelled && job->err.no == 0)
 		(void)err_new(&job->err, ERR_CANCELLED, ECANCELED, "cancelled");
+	prepare_end(s);
 	ahead_end(s);
 	undo_half_made(job);
 	publish_now(s);
+	cleanup_err struct err sync = ERR_INIT;
+	if (fs_sync_settle(&sync) < 0)
+		job__fail(job, &sync);
 	cleanup_err struct err sweep = ERR_INIT;
 	if (supervisor_sweep(s, NULL, &sweep) < 0)
 		event_warning(s, "%s", sweep.msg);
@@ -378,6 +383,7 @@ static void job_begin(struct job *job)
 {
 	cleanup_err struct err err = ERR_INIT;
 	job->began = true;
+	fs_sync_aside();
 	if (job__plan(job, &err) < 0) {
 		job__fail(job, &err);
 		job_end(job);
@@ -387,6 +393,7 @@ static void job_begin(struct job *job)
 		job__warn(job, job->plan.warnings.v[i]);
 	job__tell_running(job);
 	job__index(job);
+	prepare_begin(job->s, &job->plan);
 	job_advance(job);
 }
 

@@ -217,7 +217,7 @@ int state_project_load(const struct engine_paths *paths, const char *project, st
 		return r;
 	cleanup_free char *path = state__project_path(paths, project, "project.json");
 	r = json_read(AT_FDCWD, path, PROJECT_MAX, &j, err);
-	if (r == -ENOENT) {
+	if (r == -ENOENT || r == -ENODATA) { /* empty: a power cut during the first `up` */
 		err_done(err);
 		return err_not_found(err, "no such project: '%s'", project);
 	}

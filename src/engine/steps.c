@@ -234,6 +234,7 @@ static int create(struct job *job, uint32_t index, struct err *err)
 	spec_init(&spec);
 	supervisor_add(s, life);
 	job->steps[index].life = life;
+	prepare_expect(life);
 	event_container(life, "create");
 	if (context.oneoff) {
 		job->oneoff = life;

@@ -120,6 +120,7 @@ static void hold_life(struct supervisor *s, struct life *life)
 
 static void hold_all(struct supervisor *s)
 {
+	prepare_end(s);
 	ahead_end(s); /* nothing starts any more when the next supervisor looks around */
 	map_each(b, &s->berths)
 		berth_hold(b->value);

@@ -51,7 +51,8 @@ struct supervisor {
 	struct project *project; /* as last applied; NULL until supervisor_project() */
 
 	struct removals *removals; /* removal.c; NULL: there were none */
-	struct ahead *ahead;	   /* of the job at work; NULL */
+	struct preparer *preparer; /* of the job at work; NULL */
+	struct ahead *ahead;	   /* likewise */
 	VEC(struct job *) jobs;	   /* the first is at work, the others wait their turn */
 	VEC(struct conn *) conns;
 	int listener;
@@ -180,13 +181,23 @@ void berth_hold(struct berth *berth); /* gives the keeper what is here */
 void berth_close(struct berth *berth);
 void berth_free(void *berth);
 
+/* --- prepare.c: a process beside the supervisor, for the namespaces of a wave of starts --- */
+
+enum { AHEAD_LEAST = 4 }; /* fewer are started sooner than a process */
+
+/* For what the plan is about to start; nothing when that is little. */
+void prepare_begin(struct supervisor *s, const struct plan *plan);
+/* One whose spec is known now, and that will be started. */
+void prepare_expect(struct life *life);
+/* Gives the berth the namespaces that were made for it. False: none were, or they are mapped
+ * otherwise. */
+bool prepare_take(struct supervisor *s, struct berth *berth, const struct spec_idmap *idmap);
+void prepare_end(struct supervisor *s);
+
 /* --- ahead.c: a process beside the supervisor, for a wave of starts --- */
 
 /* What the plan is about to start; nothing when that is little. */
 void ahead_begin(struct supervisor *s, const struct plan *plan);
-/* Gives the berth the namespaces that were made for it. False: none were, or they are mapped
- * otherwise. */
-bool ahead_take(struct supervisor *s, struct berth *berth, const struct spec_idmap *idmap);
 /* When a start that was handed over is done. child->pid <= 0: it could not be, there. All is
  * borrowed, but what it takes out of child. */
 struct runtime_child;

@@ -309,13 +309,12 @@ static int sweep_unrecorded(struct net *net, struct err *err)
 	cleanup_fd int lock = FD_NONE;
 	int r = fs_list(net->root, ".", &names, err);
 	for (size_t i = 0; r == 0 && i < names.n; i++) {
-		cleanup_free char *record = xasprintf("%s/network.json", names.v[i]);
-		if (!net__name_ok(names.v[i]) || fs_exists(net->root, record))
+		if (!net__name_ok(names.v[i]) || network__recorded(net, names.v[i]))
 			continue;
 		/* Who makes a network holds the lock: then it has its record. */
 		if (lock < 0)
 			r = net__lock(net->root, ".", &lock, err);
-		if (r == 0 && !fs_exists(net->root, record))
+		if (r == 0 && !network__recorded(net, names.v[i]))
 			r = fs_remove_tree(net->root, names.v[i], err);
 	}
 	return r;

@@ -20,6 +20,8 @@ void network__cached_free(void *network);
 
 /* Borrowed from the handle, until the next call. ERR_NOT_FOUND when there is none. */
 int network__get(struct net *net, const char *name, const struct network **ret, struct err *err);
+/* Whether there is a record. An empty one is none: a power cut while it was made. */
+bool network__recorded(struct net *net, const char *name);
 /* The network's directory; a descriptor for the caller to close, or negative errno. */
 int network__dir(struct net *net, const char *name, struct err *err);
 int network__save(struct net *net, const struct net_network *network, struct err *err);

@@ -233,13 +233,21 @@ static int read_record(struct net *net, const char *name, struct net_network *re
 	cleanup_free char *path = xasprintf("%s/network.json", name);
 	cleanup_json json_t *o = NULL;
 	int r = json_read(net->root, path, RECORD_MAX, &o, err);
-	if (r == -ENOENT) {
+	if (r == -ENOENT || r == -ENODATA) { /* empty: a power cut while it was made */
 		err_done(err);
 		return err_not_found(err, "network '%s' not found", name);
 	}
 	if (r == 0)
 		network_from_json(o, ret);
 	return r;
+}
+
+bool network__recorded(struct net *net, const char *name)
+{
+	cleanup_free char *path = xasprintf("%s/network.json", name);
+	struct stat st;
+	return net__name_ok(name) && fstatat(net->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_size > 0;
 }
 
 int network__get(struct net *net, const char *name, const struct network **ret, struct err *err)
@@ -290,8 +298,7 @@ int net_network_list(struct net *net, struct strv *ret_names, struct err *err)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < names.n; i++) {
-		cleanup_free char *path = xasprintf("%s/network.json", names.v[i]);
-		if (net__name_ok(names.v[i]) && fs_exists(net->root, path))
+		if (network__recorded(net, names.v[i]))
 			strv_add(ret_names, names.v[i]);
 	}
 	return 0;

@@ -102,6 +102,38 @@ static void writing_replaces_whole(void **state)
 	assert_int_equal(fs_poke(w->top, "a", "1", &err), 0);
 }
 
+static void syncs_go_on_beside(void **state)
+{
+	struct world *w = *state;
+	struct err err = ERR_INIT;
+	cleanup_str struct str text = STR_INIT;
+	put(w->top, "old", "old");
+	fs_sync_aside();
+	assert_int_equal(fs_write_atomic(w->top, "new", "1", 1, 0600, FS_SYNC, &err), 0);
+	assert_int_equal(fs_read(w->top, "new", 100, &text, &err), 0);
+	assert_string_equal(str_text(&text), "1"); /* to be seen at once */
+	siginfo_t info;
+	assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT), 0); /* a process */
+	assert_int_equal(fs_write_atomic(w->top, "old", "2", 1, 0600, FS_SYNC, &err), 0);
+	assert_int_equal(fs_sync_settle(&err), 0);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* none any more */
+	text.len = 0;
+	assert_int_equal(fs_read(w->top, "old", 100, &text, &err), 0);
+	assert_string_equal(str_text(&text), "2");
+	/* From here on as ever. */
+	assert_int_equal(fs_write_atomic(w->top, "more", "3", 1, 0600, FS_SYNC, &err), 0);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(fs_sync_settle(&err), 0);
+	/* More at once than are kept: the rest is synced on the spot. */
+	fs_sync_aside();
+	for (int i = 0; i < 40; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "n%d", i);
+		assert_int_equal(fs_write_atomic(w->top, name, "4", 1, 0600, FS_SYNC, &err), 0);
+	}
+	assert_int_equal(fs_sync_settle(&err), 0);
+}
+
 static void directories_are_made(void **state)
 {
 	struct world *w = *state;
@@ -369,6 +401,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(reading_has_bounds),
 		T(writing_replaces_whole),
+		T(syncs_go_on_beside),
 		T(directories_are_made),
 		T(symlinks_do_not_lead_outside),
 		T(removal_takes_names_only),
