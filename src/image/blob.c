@@ -1,6 +1,7 @@
 /* Blobs: bytes named by their SHA-256. They are hashed while they are written and get their name
  * only when they are whole. */
 #include "base/fs.h"
+#include "image/blob-disk.h"
 #include "image/store.h"
 
 #include <fcntl.h>
@@ -8,10 +9,6 @@
 #include <sys/stat.h>
 
 #define SPACE_CHECK_EVERY ((uint64_t)64 << 20)
-enum {
-	DOWNLOAD_CHUNK = 512 * 1024, /* of a download, to the disk at once */
-	DISK_BLOCK = 4096,
-};
 
 int image__blob_begin(struct image_store *store, struct blob_writer *ret, struct err *err)
 {
@@ -52,17 +49,14 @@ int image__blob_resume(struct image_store *store, const char *digest, struct blo
 		*ret_there = 0;
 		return image__blob_begin(store, ret, err);
 	}
-	w.held = aligned_alloc(DISK_BLOCK, DOWNLOAD_CHUNK);
-	if (!w.held)
-		abort(); /* as xmalloc */
-	w.written = (uint64_t)st.st_size - (uint64_t)st.st_size % DISK_BLOCK;
-	w.held_len = (size_t)((uint64_t)st.st_size - w.written);
-	if (pread(w.fd, w.held, w.held_len, (off_t)w.written) != (ssize_t)w.held_len) {
-		r = err_sys(err, errno, "read what was downloaded before");
+	st.st_size -= st.st_size % DISK_BLOCK;
+	if (ftruncate(w.fd, st.st_size) < 0) {
+		r = err_sys(err, errno, "go on with what was downloaded before");
 		image__blob_done(&w);
 		return r;
 	}
 	w.hash = hash_new();
+	w.disk = image__blob_disk_new(w.fd, w.hash, (uint64_t)st.st_size);
 	*ret_there = (uint64_t)st.st_size;
 	*ret = w;
 	return 0;
@@ -79,70 +73,14 @@ ssize_t image__blob_replay(struct blob_writer *w, void *buf, size_t size, struct
 	return n;
 }
 
-static int write_held(struct blob_writer *w)
-{
-	for (size_t at = 0; at < w->held_len;) {
-		ssize_t n = pwrite(w->fd, w->held + at, w->held_len - at, (off_t)(w->written + at));
-
-		if (n < 0 && errno == EINVAL && w->direct) { /* a file system with other wishes */
-			w->direct = false;
-			(void)fcntl(w->fd, F_SETFL, 0);
-			continue;
-		}
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		at += (size_t)n;
-	}
-	w->written += w->held_len;
-	w->held_len = 0;
-	return 0;
-}
-
-/* The rest of a download, which need not be whole blocks. */
-static int write_rest(struct blob_writer *w)
-{
-	if (!w->held)
-		return 0;
-	if (w->direct)
-		(void)fcntl(w->fd, F_SETFL, 0);
-	w->direct = false;
-	return write_held(w);
-}
-
-/* Downloads go to the disk past the page cache: nobody reads a layer's blob soon, its pages would
- * push out what is of use, and filling them costs a sixth of a pull's time, most of all in virtual
- * machines, which get fresh pages from their host one fault at a time. Small ones do not wait. */
-static int add_held(struct blob_writer *w, const char *data, size_t len)
-{
-	while (len) {
-		size_t room = DOWNLOAD_CHUNK - w->held_len, n = len < room ? len : room;
-		int r;
-
-		memcpy(w->held + w->held_len, data, n);
-		w->held_len += n;
-		data += n;
-		len -= n;
-		if (w->held_len < DOWNLOAD_CHUNK)
-			break;
-		if (!w->tried)
-			w->direct = fcntl(w->fd, F_SETFL, O_DIRECT) == 0;
-		w->tried = true;
-		r = write_held(w);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 int image__blob_add(struct blob_writer *w, const void *data, size_t len, struct err *err)
 {
-	int r = w->held ? add_held(w, data, len) : fs_write_all(w->fd, data, len);
+	int r = w->disk ? image__blob_disk_add(w->disk, data, len) : fs_write_all(w->fd, data, len);
 
 	if (r < 0)
 		return err_sys(err, -r, "write to the image store '%s'", w->store->root);
-	hash_add(w->hash, data, len);
+	if (!w->disk)
+		hash_add(w->hash, data, len);
 	w->size += len;
 	if (w->size - w->checked >= SPACE_CHECK_EVERY) {
 		w->checked = w->size;
@@ -155,7 +93,7 @@ int image__blob_commit(struct blob_writer *w, const char *expect, char ret_diges
 		       struct err *err)
 {
 	char digest[DIGEST_TEXT] = "sha256:";
-	int r = write_rest(w);
+	int r = w->disk ? image__blob_disk_end(w->disk) : 0;
 
 	if (r < 0)
 		return err_sys(err, -r, "write to the image store '%s'", w->store->root);
@@ -177,8 +115,9 @@ void image__blob_done(struct blob_writer *w)
 	if (w->fd >= 0 && w->temp[0] && !w->keep)
 		(void)unlinkat(w->store->tmp, w->temp, 0); /* else the next collection does it */
 	else if (w->fd >= 0 && w->temp[0])
-		(void)write_rest(w); /* what is lost is fetched again */
-	free(ptr_take(w->held));
+		(void)(w->disk &&
+		       image__blob_disk_end(w->disk)); /* what is lost is fetched again */
+	image__blob_disk_free(ptr_take(w->disk));
 	w->fd = fd_close(w->fd);
 	hash_free(w->hash);
 	w->hash = NULL;

@@ -13,9 +13,10 @@ struct inflate {
 	bool ended; /* the source has */
 	struct err fault;
 
-	struct archive *archive; /* or */
+	struct archive *archive;   /* or */
+	const unsigned char *part; /* of it, that did not fit: part_len bytes */
+	size_t part_len;
 	struct igzip *igzip;
-	unsigned char *out;
 };
 
 void image__inflate_free(struct inflate *in)
@@ -27,7 +28,6 @@ void image__inflate_free(struct inflate *in)
 	image__igzip_free(in->igzip);
 	err_done(&in->fault);
 	free(in->buf);
-	free(in->out);
 	free(in);
 }
 
@@ -97,23 +97,31 @@ static int open_archive(struct inflate *in, struct err *err)
 	return 0;
 }
 
-static ssize_t read_archive(struct inflate *in, const void **ret, struct err *err)
+/* Some bytes, at most `size`; 0 at the end. */
+static ssize_t some_archive(struct inflate *in, unsigned char *out, size_t size, struct err *err)
 {
-	size_t len = 0;
 	la_int64_t offset;
-	int r;
+	const void *data;
+	int r = ARCHIVE_OK;
 
-	do
-		r = archive_read_data_block(in->archive, ret, &len, &offset);
-	while ((r == ARCHIVE_OK || r == ARCHIVE_WARN) && len == 0);
+	while ((r == ARCHIVE_OK || r == ARCHIVE_WARN) && in->part_len == 0) {
+		r = archive_read_data_block(in->archive, &data, &in->part_len, &offset);
+		in->part = data;
+	}
 	if (r == ARCHIVE_EOF)
 		return 0;
-	return r < ARCHIVE_WARN ? archive_failed(in, err) : (ssize_t)len;
+	if (r < ARCHIVE_WARN)
+		return archive_failed(in, err);
+	size = in->part_len < size ? in->part_len : size;
+	memcpy(out, in->part, size);
+	in->part += size;
+	in->part_len -= size;
+	return (ssize_t)size;
 }
 
 /* --- gzip --- */
 
-static ssize_t read_igzip(struct inflate *in, const void **ret, struct err *err)
+static ssize_t some_igzip(struct inflate *in, unsigned char *out, size_t size, struct err *err)
 {
 	for (;;) {
 		bool between = false;
@@ -121,11 +129,9 @@ static ssize_t read_igzip(struct inflate *in, const void **ret, struct err *err)
 
 		if (r < 0)
 			return r;
-		r = image__igzip_run(in->igzip, &in->at, &in->len, in->out, IMAGE_COPY_CHUNK,
-				     &between);
+		r = image__igzip_run(in->igzip, &in->at, &in->len, out, size, &between);
 		if (r < 0)
 			return damaged(err, EBADMSG, "what gzip says of it does not fit");
-		*ret = in->out;
 		if (r > 0)
 			return r;
 		if (in->ended && !in->len)
@@ -147,18 +153,29 @@ int image__inflate_open(const struct unpack_source *source, struct inflate **ret
 		return r;
 	if (in->len >= 3 && memcmp(in->at, "\x1f\x8b\x08", 3) == 0)
 		in->igzip = image__igzip_new();
-	if (in->igzip)
-		in->out = xmalloc(IMAGE_COPY_CHUNK);
-	else
+	if (!in->igzip)
 		r = open_archive(in, err);
 	if (r == 0)
 		*ret = ptr_take(in);
 	return r;
 }
 
-ssize_t image__inflate_read(struct inflate *in, const void **ret, struct err *err)
+ssize_t image__inflate_fill(struct inflate *in, void *out, size_t size, struct err *err)
 {
-	return in->igzip ? read_igzip(in, ret, err) : read_archive(in, ret, err);
+	size_t filled = 0;
+
+	while (filled < size) {
+		unsigned char *at = (unsigned char *)out + filled;
+		ssize_t n = in->igzip ? some_igzip(in, at, size - filled, err)
+				      : some_archive(in, at, size - filled, err);
+
+		if (n < 0)
+			return n;
+		if (n == 0)
+			break;
+		filled += (size_t)n;
+	}
+	return (ssize_t)filled;
 }
 
 int image__inflate_drain(struct inflate *in, struct err *err)

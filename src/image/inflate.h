@@ -8,8 +8,8 @@
 struct inflate;
 /* `source` is borrowed. Reads its beginning. */
 int image__inflate_open(const struct unpack_source *source, struct inflate **ret, struct err *err);
-/* The next bytes, at most IMAGE_COPY_CHUNK or so, good until the next call; 0 at the end. */
-ssize_t image__inflate_read(struct inflate *in, const void **ret, struct err *err);
+/* The next `size` bytes; fewer at the end alone, 0 behind it. */
+ssize_t image__inflate_fill(struct inflate *in, void *out, size_t size, struct err *err);
 /* Reads what is left of the source, behind the end of the compressed stream. */
 int image__inflate_drain(struct inflate *in, struct err *err);
 void image__inflate_free(struct inflate *in);

@@ -20,7 +20,7 @@
 	"application/vnd.docker.distribution.manifest.v2+json"
 
 enum {
-	PULL_WORKERS = 3, /* at once; the wire is kept busy while a layer unpacks */
+	PULL_WORKERS = 4, /* layers at once; the wire is kept busy while some wait for the disk */
 	PULL_MESSAGE_TEXT = 512,
 	PULL_TELL_EVERY = 1 << 20,
 };

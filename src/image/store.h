@@ -57,11 +57,7 @@ struct blob_writer {
 	bool keep; /* what is there stays for the next try */
 	struct hash *hash;
 	uint64_t size, checked; /* bytes given; bytes at the last look at the free space */
-	/* Of a download: whole blocks wait for each other, and go past the page cache. */
-	char *held; /* NULL: bytes are written as they are given */
-	size_t held_len;
-	uint64_t written;
-	bool direct, tried;
+	struct blob_disk *disk; /* of a download: hashes and writes beside us; NULL: we do */
 };
 #define BLOB_WRITER_NONE ((struct blob_writer){ .fd = FD_NONE })
 int image__blob_begin(struct image_store *store, struct blob_writer *ret, struct err *err);
@@ -70,7 +66,7 @@ int image__blob_add(struct blob_writer *w, const void *data, size_t len, struct 
 int image__blob_commit(struct blob_writer *w, const char *expect, char ret_digest[DIGEST_TEXT],
 		       struct err *err);
 /* Begins or goes on with a download. What an earlier try left is in the file: *ret_there bytes,
- * which the caller takes through image__blob_replay before it adds. */
+ * whole blocks, which the caller takes through image__blob_replay before it adds. */
 int image__blob_resume(struct image_store *store, const char *digest, struct blob_writer *ret,
 		       uint64_t *ret_there, struct err *err);
 /* The next bytes that are there already, into buf, as if they were added. */

@@ -21,18 +21,6 @@ enum {
 	UNPACK_XATTR_MAX = 65536, /* the kernel's */
 	UNPACK_SPACE_ENTRIES = 1024,
 };
-#define UNPACK_SPACE_EVERY ((uint64_t)64 << 20) /* look at the free space this often */
-
-/* What libarchive or one of our callbacks says about a failure. */
-int image__unpack_failed(struct unpack *u, struct archive *a, struct err *err)
-{
-	const char *text = archive_error_string(a);
-
-	if (u->fault.kind)
-		return err_move(err, &u->fault);
-	return err_new(err, ERR_INPUT, archive_errno(a) > 0 ? archive_errno(a) : EINVAL,
-		       "the archive is damaged or not a tar: %s", text ? text : "unknown");
-}
 
 static bool xattr_dropped(const char *name)
 {
@@ -170,42 +158,6 @@ static int clear_way(const struct entry *e, bool keep_dir, struct err *err)
 	return is_whiteout(&st) ? CLEARED_WHITEOUT : CLEARED_OTHER;
 }
 
-static int write_data(struct unpack *u, int fd, struct err *err)
-{
-	const void *data;
-	size_t len;
-	la_int64_t offset, end = 0;
-	int r;
-
-	for (;;) {
-		u->header_start = u->stream;
-		r = archive_read_data_block(u->tar, &data, &len, &offset);
-		if (r == ARCHIVE_EOF)
-			return 0;
-		if (r < ARCHIVE_WARN)
-			return image__unpack_failed(u, u->tar, err);
-		while (len) {
-			ssize_t n = pwrite(fd, data, len, offset);
-
-			if (n < 0 && errno == EINTR)
-				continue;
-			if (n <= 0)
-				return err_sys(err, n < 0 ? errno : EIO, "write");
-			data = (const char *)data + n;
-			len -= (size_t)n;
-			offset += n;
-			u->size += (uint64_t)n;
-		}
-		end = offset > end ? offset : end;
-		if (u->size - u->space_bytes >= UNPACK_SPACE_EVERY) {
-			u->space_bytes = u->size;
-			r = image__check_space(u->store, err);
-			if (r < 0)
-				return r;
-		}
-	}
-}
-
 static int add_file(struct unpack *u, const struct entry *e, struct err *err)
 {
 	int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
@@ -227,7 +179,7 @@ static int add_file(struct unpack *u, const struct entry *e, struct err *err)
 		return err_input(err, "the files together are said to have more than %llu bytes",
 				 (unsigned long long)u->max_bytes);
 	u->logical += (uint64_t)size;
-	r = write_data(u, fd, err);
+	r = image__unpack_data(u, fd, (uint64_t)size, err);
 	if (r < 0)
 		return r;
 	/* A sparse file that ends in a hole. */

@@ -1,7 +1,7 @@
 /* A tar stream, compressed or not, becomes a directory. The stream is hostile: every name is
  * cleaned by the letter, its parent is opened beneath the layer's root by the kernel (openat2), and
- * the last component is never followed. The bytes are inflated (inflate.c), hashed on their way,
- * and given to libarchive, which knows the formats. Nothing is read twice. */
+ * the last component is never followed. The bytes are inflated and hashed on their way
+ * (tar-stream.c), and given to libarchive, which knows the formats. Nothing is read twice. */
 #include "image/unpack.h"
 
 #include "base/fs.h"
@@ -22,8 +22,8 @@ static void unpack_done(struct unpack *u)
 {
 	if (u->tar)
 		archive_read_free(u->tar);
-	image__inflate_free(u->inflate);
-	hash_free(u->hash);
+	image__tar_stream_free(u->in);
+	free(u->direct.block);
 	err_done(&u->fault);
 	free(u->parent_path);
 	fd_close(u->parent_fd);
@@ -37,12 +37,11 @@ static void unpack_done(struct unpack *u)
 static la_ssize_t read_inflated(struct archive *a, void *data, const void **ret)
 {
 	struct unpack *u = data;
-	ssize_t len = image__inflate_read(u->inflate, ret, &u->fault);
+	ssize_t len = image__tar_stream_read(u->in, ret, &u->fault);
 
 	(void)a; /* what is wrong is in u->fault */
 	if (len <= 0)
 		return len;
-	hash_add(u->hash, *ret, (size_t)len);
 	u->stream += (uint64_t)len;
 	if (u->stream > u->max_bytes) {
 		err_input(&u->fault, "more than %llu bytes", (unsigned long long)u->max_bytes);
@@ -58,7 +57,7 @@ static la_ssize_t read_inflated(struct archive *a, void *data, const void **ret)
 
 static int open_stream(struct unpack *u, struct err *err)
 {
-	int r = image__inflate_open(u->source, &u->inflate, err);
+	int r = image__tar_stream_open(u->source, &u->in, err);
 
 	if (r < 0)
 		return r;
@@ -83,9 +82,7 @@ static int drain(struct unpack *u, struct err *err)
 		u->header_start = u->stream;
 		n = read_inflated(u->tar, u, &data);
 	} while (n > 0);
-	if (n < 0)
-		return image__unpack_failed(u, u->tar, err);
-	return image__inflate_drain(u->inflate, err);
+	return n < 0 ? image__unpack_failed(u, u->tar, err) : 0;
 }
 
 static void set_dir_times(struct unpack *u)
@@ -147,7 +144,6 @@ int image__unpack(struct image_store *store, int root, const struct unpack_sourc
 		.store = store,
 		.source = source,
 		.root = root,
-		.hash = hash_new(),
 		.parent_fd = FD_NONE,
 		.max_entries = limits && limits->entries ? limits->entries : UNPACK_ENTRIES,
 		.max_bytes = limits && limits->bytes ? limits->bytes : UNPACK_BYTES,
@@ -167,7 +163,7 @@ int image__unpack(struct image_store *store, int root, const struct unpack_sourc
 	if (r < 0)
 		return r;
 	memcpy(ret->diff_id, "sha256:", sizeof("sha256:"));
-	hash_end(u.hash, ret->diff_id + strlen("sha256:"));
+	image__tar_stream_digest(u.in, ret->diff_id + strlen("sha256:"));
 	ret->size = u.size;
 	ret->entries = u.entries;
 	return 0;

@@ -3,8 +3,8 @@
 #ifndef STAVE_IMAGE_UNPACK_H
 #define STAVE_IMAGE_UNPACK_H
 
-#include "image/inflate.h"
 #include "image/store.h"
+#include "image/tar-stream.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -18,13 +18,19 @@ struct dir_time {
 	struct timespec mtime;
 };
 
+/* Large files go to the disk past the page cache, as long as the disk takes them fast enough. */
+struct unpack_direct {
+	char *block; /* DISK_BLOCK bytes that wait for the rest of theirs; NULL: none yet */
+	bool off;
+	uint64_t bytes, ns; /* written so, and how long that took */
+};
+
 struct unpack {
 	struct image_store *store;
 	const struct unpack_source *source;
 	int root;
-	struct inflate *inflate;
+	struct tar_stream *in;
 	struct archive *tar;
-	struct hash *hash;
 	struct err fault; /* of a callback, which can only tell libarchive that there was one */
 	uint64_t max_entries, max_bytes;
 	uint64_t logical; /* what the sizes of the files say, holes and all */
@@ -32,6 +38,7 @@ struct unpack {
 	char *parent_path; /* of the directory that is open in parent_fd */
 	int parent_fd;
 	VEC(struct dir_time) dirs;
+	struct unpack_direct direct;
 };
 
 /* One entry on its way. */
@@ -41,9 +48,6 @@ struct entry {
 	int parent;	  /* borrowed */
 	const char *base; /* last component */
 };
-
-/* What libarchive or one of our callbacks says about a failure. */
-int image__unpack_failed(struct unpack *u, struct archive *a, struct err *err);
 
 /* --- unpack-path.c --- */
 /* Cleans an archive's name into a path relative to the root: no "", ".", "..", no slash at either
@@ -55,6 +59,12 @@ int image__unpack_open(struct unpack *u, const char *path, int flags, struct err
 int image__unpack_parent(struct unpack *u, const char *path, int *ret_fd, const char **ret_base,
 			 struct err *err);
 void image__unpack_forget(struct unpack *u); /* the directory that is kept open */
+
+/* --- unpack-data.c --- */
+/* What libarchive or one of our callbacks says about a failure. */
+int image__unpack_failed(struct unpack *u, struct archive *a, struct err *err);
+/* The data of the entry at which u->tar stands, `size` bytes as it says, to the file. */
+int image__unpack_data(struct unpack *u, int fd, uint64_t size, struct err *err);
 
 /* --- unpack-entry.c --- */
 /* Makes what the entry says, reading its data from u->tar. */

@@ -251,6 +251,128 @@ static void test_nonsense(void **state)
 	}
 }
 
+/* --- large files: several threads, blocks past the page cache --- */
+
+/* Text that differs from byte to byte and from file to file, `size` long. */
+static char *noise(size_t size, unsigned seed)
+{
+	char *text = xmalloc(size + 1);
+
+	for (size_t i = 0; i < size; i++) {
+		seed = seed * 1103515245u + 12345u;
+		text[i] = (char)('!' + (seed >> 16) % 90);
+	}
+	text[size] = '\0';
+	return text;
+}
+
+static void same_content(int root, const char *name, const char *want)
+{
+	cleanup_str struct str have = STR_INIT;
+	cleanup_err struct err err = ERR_INIT;
+
+	if (fs_read(root, name, 64 << 20, &have, &err) < 0)
+		fail_msg("%s", err.msg);
+	if (have.len != strlen(want) || memcmp(have.data, want, have.len) != 0)
+		fail_msg("'%s' has other bytes (%zu of %zu)", name, have.len, strlen(want));
+}
+
+/* Around the sizes of chunks and blocks, and, by the attributes, at every place in a chunk. */
+static void test_large_files(void **state)
+{
+	static const size_t sizes[] = { 65535,	       65536,	 65537,
+					131072,	       3u << 20, (1 << 20) - 512,
+					(1 << 20) + 1, 300000,	 (5 << 20) + 4095,
+					4097,	       1,	 700001 };
+	static const int filters[] = { ARCHIVE_FILTER_NONE, ARCHIVE_FILTER_GZIP,
+				       ARCHIVE_FILTER_ZSTD };
+	struct tar_entry entries[ARRAY_SIZE(sizes)] = { 0 };
+	char names[ARRAY_SIZE(sizes)][8], first[DIGEST_TEXT] = "";
+	cleanup_free char *value = noise(9000, 7);
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		snprintf(names[i], sizeof(names[i]), "f%zu", i);
+		entries[i].name = names[i];
+		entries[i].data = noise(sizes[i], (unsigned)i);
+		if (i % 3 == 1) {
+			entries[i].xattr = "user.note";
+			entries[i].xattr_value = value + 7000 + 300 * (i % 5);
+		}
+	}
+	for (size_t k = 0; k < ARRAY_SIZE(filters); k++) {
+		cleanup_layer struct layer_writer w = LAYER_WRITER_NONE;
+		struct unpack_result result;
+		struct err err = ERR_INIT;
+
+		if (unpack(*state, entries, ARRAY_SIZE(entries), filters[k], NULL, &w, &result,
+			   &err) < 0)
+			fail_msg("%s", err.msg);
+		if (!first[0])
+			memcpy(first, result.diff_id, DIGEST_TEXT);
+		assert_string_equal(first, result.diff_id);
+		for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+			same_content(w.root, names[i], entries[i].data);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		free((char *)entries[i].data);
+}
+
+struct broken_source {
+	int fd;
+	uint64_t left; /* before it fails, or before what comes is damaged */
+	bool damage;
+};
+
+static ssize_t read_broken(void *data, void *buf, size_t size, struct err *err)
+{
+	struct broken_source *b = data;
+	ssize_t n;
+
+	if (!b->left && !b->damage)
+		return err_new(err, ERR_NETWORK, ECONNRESET, "the wire is cut");
+	n = read(b->fd, buf, b->left && size > b->left ? b->left : size);
+	if (!b->left && n > 0)
+		memset(buf, 0xff, (size_t)n);
+	b->left -= b->left ? (uint64_t)n : 0;
+	return n;
+}
+
+/* Wherever it ends: one error, the first one's, and nobody waits for the rest. */
+static void test_large_and_broken(void **state)
+{
+	static const struct {
+		uint64_t at;
+		bool damage;
+		enum err_kind kind;
+	} cases[] = {
+		{ 300, false, ERR_NETWORK },
+		{ 2 << 20, false, ERR_NETWORK },
+		{ (4 << 20) + 77, false, ERR_NETWORK },
+		{ 1 << 20, true, ERR_INPUT },
+		{ (5 << 20) + 1, true, ERR_INPUT },
+	};
+	struct fixture *f = *state;
+	cleanup_free char *text = noise(12 << 20, 3);
+	const struct tar_entry good[] = { { "a", .data = text }, { "b", .data = text } };
+	const struct tar_entry hostile[] = { { "../out", .data = text }, { "b", .data = text } };
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+		size_t k = i % ARRAY_SIZE(cases);
+		bool bad = i >= ARRAY_SIZE(cases); /* the caller stops before the source does */
+		cleanup_fd int fd = tar_make(bad ? hostile : good, 2, ARCHIVE_FILTER_GZIP);
+		struct broken_source b = { fd, cases[k].at, cases[k].damage };
+		struct unpack_source source = { read_broken, &b };
+		cleanup_layer struct layer_writer w = LAYER_WRITER_NONE;
+		cleanup_err struct err err = ERR_INIT;
+		struct unpack_result result;
+
+		assert_int_equal(image__layer_begin(f->store, &w, &err), 0);
+		assert_true(image__unpack(f->store, w.root, &source, NULL, &result, &err) < 0);
+		if (err.kind != cases[k].kind && !(bad && strstr(err.msg, "leads out")))
+			fail_msg("cut at %llu: %s", (unsigned long long)cases[k].at, err.msg);
+	}
+}
+
 /* A truncated archive is an error wherever it is cut. */
 static void test_truncated(void **state)
 {
@@ -288,6 +410,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_whiteouts, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_limits, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_nonsense, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_large_files, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_large_and_broken, fixture_setup,
+						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_truncated, fixture_setup, fixture_teardown),
 	};
 
