@@ -92,6 +92,9 @@ int cli_environment(const struct strv *words, struct strv *env, struct err *err)
 /* Diagnostics as `file:line:column: error: message`, the line, a caret, the hint. */
 void cli_print_diagnostics(struct cli *cli, const struct diagnostics *diagnostics);
 void cli_print_err(struct cli *cli, const struct err *err);
+/* One of several failed, r so far: the first error stays in err, those after it are printed. The
+ * new r. */
+int cli_also_failed(struct cli *cli, int r, struct err *one, struct err *err);
 void cli_warn(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* One warning for each key of the project that is accepted but not acted on. */

@@ -331,13 +331,8 @@ static int verify_run(struct cli *cli, void *options, const struct strv *args, s
 		r = err_not_found(err, "no backups in '%s'", args->v[0]);
 	for (size_t i = 0; i < files.n; i++) {
 		cleanup_err struct err one = ERR_INIT;
-
-		if (verify_one(files.v[i], &how, &one) == 0)
-			continue;
-		if (r == 0)
-			r = err_move(err, &one);
-		else
-			cli_print_err(cli, &one);
+		if (verify_one(files.v[i], &how, &one) < 0)
+			r = cli_also_failed(cli, r, &one, err);
 	}
 	return r;
 }

@@ -248,15 +248,12 @@ static int rm_run(struct cli *cli, void *options, const struct strv *args, struc
 	cleanup_volume_use struct volume_use use = { 0 };
 	int r = volume_use_load(cli, &use, err);
 
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < args->n; i++) {
 		cleanup_err struct err one = ERR_INIT;
-
-		if (rm_one(cli, &use, args->v[i], o->force, &one) == 0)
-			continue;
-		if (r == 0)
-			r = err_move(err, &one);
-		else
-			cli_print_err(cli, &one);
+		if (rm_one(cli, &use, args->v[i], o->force, &one) < 0)
+			r = cli_also_failed(cli, r, &one, err);
 	}
 	return r;
 }

@@ -26,6 +26,14 @@ void cli_print_err(struct cli *cli, const struct err *err)
 		str_tame(text, true));
 }
 
+int cli_also_failed(struct cli *cli, int r, struct err *one, struct err *err)
+{
+	if (r == 0)
+		return err_move(err, one);
+	cli_print_err(cli, one);
+	return r;
+}
+
 /* The caret stands under the column; tabs of the line are kept so that it lines up. Columns count
  * characters. */
 static void print_source(const struct cli *cli, const char *source, int line, int column)
