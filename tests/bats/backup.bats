@@ -193,12 +193,14 @@ fill() {
 	for how in KILL INT supervisor; do
 		background out volume backup -o b
 		wait_until 30 grep -q "Paused" out
+		kill -STOP "$job" # so that it is not through before it is looked at
 		[ "$(stave ps -a --format '{{.State}}')" = paused ]
 		if [ "$how" = supervisor ]; then
 			kill -KILL "$(role_pid supervisor)"
 		else
 			kill -"$how" "$job"
 		fi
+		kill -CONT "$job"
 		status=0
 		wait "$job" || status=$?
 		wait_until 30 eval '[ "$(stave ps -a --format "{{.State}}")" = running ]'

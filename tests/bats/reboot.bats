@@ -26,22 +26,16 @@ teardown() {
 	stave down -v -t 0 >/dev/null 2>&1 || true
 }
 
-# The machine's first process may take its time to reap it.
-ended() { [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
+# What is killed here is reaped at once: an unreaped process holds its control group.
+stave() {
+	outside "$BATS_TEST_DIRNAME/reaper" "$STAVE" "$@" 3>&-
+}
 
 power_cut() {
-	local pid pids dir link
-	pids="$(role_pid keeper) $(role_pid supervisor)"
-	kill -9 $pids 2>/dev/null || true
-	for dir in $(find /sys/fs/cgroup -type d -path "*/stave/$PROJECT/*" 2>/dev/null); do
-		pids="$pids $(cat "$dir/cgroup.procs" 2>/dev/null)"
-	done
-	kill -9 $pids 2>/dev/null || true
-	for pid in $pids; do
-		wait_until 20 ended "$pid"
-	done
+	local dir link
+	wait_until 20 none_of_ours
 	for dir in $(find /sys/fs/cgroup -depth -type d \( -path "*/stave/$PROJECT" -o -path "*/stave/$PROJECT/*" \) 2>/dev/null); do
-		wait_until 15 remove_group "$dir" || skip "the machine's first process does not reap what was killed, and that holds $dir"
+		wait_until 20 remove_group "$dir"
 	done
 	for link in $(outside ip -o link show | awk -F'[:@ ]+' '{print $2}' | grep -E '^(stv|sv)'); do
 		outside ip link del "$link" 2>/dev/null || true
@@ -49,7 +43,13 @@ power_cut() {
 	outside nft flush ruleset
 	rm -rf --one-file-system "${STAVE_RUN:?}"/*
 }
-remove_group() { [ ! -d "$1" ] || rmdir "$1"; }
+# Keeper and supervisor bring each other back.
+none_of_ours() {
+	local pids
+	pids=$(our_processes | cut -d ' ' -f 1)
+	[ -z "$pids" ] || { kill -9 $pids 2>/dev/null || true; false; }
+}
+remove_group() { [ ! -d "$1" ] || { kill -9 $(cat "$1/cgroup.procs") 2>/dev/null || true; rmdir "$1"; }; }
 
 all_run() {
 	[ "$(stave ps --format '{{.Service}}={{.State}}' | sort | tr '\n' ' ')" = "db=running many=running many=running many=running web=running " ]
@@ -88,9 +88,12 @@ nothing_left() {
 	local verb delay
 	for delay in 0.01 0.06 0.15; do
 		for verb in "up -d" "up -d --force-recreate -t 0" "down -v -t 0"; do
-			background out $verb
+			rm -f victim
+			PID_FILE=victim outside_background "$BATS_TEST_DIRNAME/reaper" "$STAVE" $verb >out 2>&1
+			job=$!
+			wait_until 20 test -e victim
 			sleep $delay
-			kill -9 $job 2>/dev/null || true
+			kill -9 "$(cat victim)" 2>/dev/null || true
 			power_cut
 			wait $job 2>/dev/null || true
 			stave ps -a >/dev/null

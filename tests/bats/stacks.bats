@@ -13,8 +13,20 @@ example() {
 	cd "$TOP/examples/$1" || return 1
 }
 
+# Whole systems take long to come up where other things run.
+setup_more() {
+	export BATS_TEST_TIMEOUT=400
+}
+
+# What a failed test left running is in the way of the next one.
+teardown() {
+	if [ -z "$BATS_TEST_COMPLETED" ]; then
+		for project in $(ls "$STAVE_ROOT/projects"); do stave -p "$project" down -v -t 0; done
+	fi
+}
+
 get() {
-	outside curl -fsSk -m 5 "$@"
+	outside curl -fsSk -m 30 "$@"
 }
 
 @test "lms-reference, production: migrations gate the API, Caddy answers on 443, three replicas share a port" {
@@ -27,7 +39,7 @@ get() {
 	wait_until 10 get https://localhost/api/v1/ready
 	prod up -d --scale api=3
 	[ "$(prod ps -q api | wc -l)" = 3 ]
-	get http://localhost:8000/api/v1/health
+	wait_until 30 get http://localhost:8000/api/v1/health
 	prod down -v
 }
 
@@ -41,6 +53,7 @@ get() {
 			http://localhost/webhook
 	}
 	prod up -d --wait
+	wait_until 30 get http://localhost/
 	get http://localhost/ | grep -F '<title>Game</title>'
 	say 1 /start | grep -F 'Welcome, P1'
 	say 2 /start
