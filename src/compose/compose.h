@@ -60,4 +60,8 @@ json_t *compose_to_json(const struct compose_result *result);
 json_t *project_to_json(const struct project *project);
 int project_from_json(const json_t *j, struct project **ret, struct err *err);
 
+/* The one document of a YAML or JSON file of another format, within the bounds of Compose files, as
+ * JSON. ERR_INPUT with the place. *ret is the caller's. */
+int compose_read_yaml(const char *path, json_t **ret, struct err *err);
+
 #endif

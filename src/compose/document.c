@@ -40,3 +40,21 @@ bool load_refuses_remote(struct compose_model *m, const struct node *file)
 		}
 	return false;
 }
+
+int compose_read_yaml(const char *path, json_t **ret, struct err *err)
+{
+	static const struct compose_options none = { 0 };
+	cleanup_diagnostics struct diagnostics diagnostics = { 0 };
+	cleanup(model_free_cleanup) struct compose_model *m = model_new(&none, &diagnostics);
+	const struct node *docs = load_documents(m, path, NOWHERE);
+	if (docs && docs->n == 1) {
+		*ret = node_json(docs->items[0]);
+		return 0;
+	}
+	if (diagnostics.items.n == 0)
+		return err_input(err, "'%s' is not one YAML document", path);
+	const struct diagnostic *d = &diagnostics.items.v[0];
+	if (!d->mark.file || !d->mark.line)
+		return err_input(err, "%s", d->message);
+	return err_input(err, "%s:%d: %s", d->mark.file, d->mark.line, d->message);
+}

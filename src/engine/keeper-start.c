@@ -47,7 +47,8 @@ static void keeper_child(int run_dir, int ready, const char *project, char *cons
 
 static void keeper_environment(const struct engine_paths *paths, struct strv *env)
 {
-	static const char *const kept[] = { "PATH", "STAVE_DEBUG", "TZ", "ASAN_OPTIONS" };
+	static const char *const kept[] = { "PATH", "STAVE_DEBUG", "STAVE_CDI_DIRS", "TZ",
+					    "ASAN_OPTIONS" };
 	char binary[4096] = "";
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
 		if (getenv(kept[i]))

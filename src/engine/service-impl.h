@@ -19,8 +19,9 @@ int service__process(struct making *m, struct err *err);
  * configs, one mount that holds them all. */
 int service__mounts(struct making *m, struct err *err);
 int service__files(struct making *m, struct err *err);
-/* service-limits.c */
+/* service-limits.c; CDI devices add to what all others have made. */
 int service__limits(struct making *m, struct err *err);
+int service__cdi(struct making *m, struct err *err);
 /* service-networks.c: names, networks, ports, namespaces and the id range. */
 int service__hostname(struct making *m, struct err *err);
 int service__networks(struct making *m, struct err *err);

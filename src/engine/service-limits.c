@@ -1,5 +1,6 @@
 /* Resources, devices and sysctls. The old keys (cpus, mem_limit) win over deploy.resources: Compose
  * refuses files in which the two differ. */
+#include "engine/cdi.h"
 #include "engine/service-impl.h"
 
 enum { CPU_PERIOD_US = 100000, CPU_QUOTA_MIN_US = 1000 };
@@ -98,11 +99,13 @@ static int set_devices(struct making *m, struct err *err)
 	if (m->spec->devices.n)
 		return 0;
 	vec_each(d, &m->service->devices) {
+		if (cdi_is_name(d->source))
+			continue;
 		if (str_empty(d->source) || *d->source != '/')
-			return service__bad(
-				m, NULL, err,
-				"device '%s' is not a path (CDI names are not supported)",
-				d->source ? d->source : "");
+			return service__bad(m, NULL, err,
+					    "device '%s' is neither a path nor a CDI name "
+					    "(vendor.com/class=name)",
+					    d->source ? d->source : "");
 		vec_push(&m->spec->devices,
 			 (struct spec_device){
 				 .source = xstrdup(d->source),
@@ -112,6 +115,40 @@ static int set_devices(struct making *m, struct err *err)
 			 });
 	}
 	return 0;
+}
+
+/* deploy.resources.reservations.devices: those of the driver `cdi`. */
+static void add_requests(struct making *m, struct strv *to)
+{
+	const json_t *at = m->service->canonical, *request;
+	static const char *const path[] = { "deploy", "resources", "reservations", "devices" };
+	size_t i;
+	for (i = 0; i < ARRAY_SIZE(path); i++)
+		at = json_object_get(at, path[i]);
+	json_array_foreach(at, i, request) {
+		const char *driver = json_str(request, "driver", "");
+		if (str_eq(driver, "cdi"))
+			json_strv(request, "device_ids", to);
+		else
+			service__warn(m,
+				      "deploy.resources.reservations.devices: there is no driver "
+				      "'%s': the container gets no such device",
+				      driver);
+	}
+}
+
+int service__cdi(struct making *m, struct err *err)
+{
+	cleanup_strv struct strv devices = { 0 }, warnings = { 0 };
+	vec_each(d, &m->service->devices) {
+		if (cdi_is_name(d->source))
+			strv_add(&devices, d->source);
+	}
+	add_requests(m, &devices);
+	int r = cdi_apply(&devices, m->spec, &warnings, err);
+	for (size_t i = 0; i < warnings.n; i++)
+		service__warn(m, "%s", warnings.v[i]);
+	return r < 0 ? err_wrap(err, "service '%s'", m->service->name) : 0;
 }
 
 /* What the kernel keeps per IPC namespace; net.* is per network namespace. Anything else would

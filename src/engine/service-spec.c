@@ -71,7 +71,7 @@ int service_container(const struct service_context *context, struct container **
 	static int (*const parts[])(struct making * m, struct err * err) = {
 		identity,	 service__live,	      service__hostname, service__networks,
 		service__ports,	 service__namespaces, service__process,	 service__limits,
-		service__mounts, service__files,
+		service__mounts, service__files,      service__cdi,
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		int r = parts[i](&m, err);
