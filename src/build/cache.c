@@ -1,6 +1,7 @@
 /* Entries of the build cache on disk. */
 #include "build/cache.h"
 
+#include "base/difference.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "build/tree.h"
@@ -152,13 +153,13 @@ static bool tree_there(const struct depot *depot, struct image_store *store,
 {
 	if (e->empty)
 		return true;
-	if (e->snapshot[0] && fs_exists(depot->snapshots, e->snapshot))
+	if (e->snapshot[0] && difference_complete(depot->snapshots, e->snapshot))
 		return true;
 	if (!e->layer.chain[0])
 		return false;
-	cleanup_free char *dir = image_layer_dir(store, &e->layer);
+	cleanup_free char *tree = image_layer_dir(store, &e->layer), *dir = path_dir(tree);
 
-	return fs_exists(AT_FDCWD, dir);
+	return difference_complete(AT_FDCWD, dir);
 }
 
 int cache_load_any(const struct depot *depot, const char *key, struct cache_entry *ret)
@@ -390,6 +391,7 @@ int cache_layers(const char *root, struct strv *ret, struct err *err)
 		r = fs_list(depot.cache, ".", &names, err);
 	for (size_t i = 0; r == 0 && i < names.n; i++) {
 		cleanup_cache_entry struct cache_entry e = { 0 };
+		cleanup_free char *base = NULL;
 		struct err damaged = ERR_INIT;
 		const char *hex;
 
@@ -400,6 +402,10 @@ int cache_layers(const char *root, struct strv *ret, struct err *err)
 		hex = str_after(e.layer.chain, "sha256:");
 		if (hex)
 			strv_addf(ret, "%s/layers/%s/diff", root, hex);
+		if (e.snapshot[0])
+			base = difference_base_name(depot.snapshots, e.snapshot);
+		if (base)
+			strv_addf(ret, "%s/layers/%s/diff", root, base);
 	}
 	return r;
 }

@@ -479,6 +479,10 @@ static int write_source(const struct copy *c, const struct source *s, const stru
 		if ((r = writer_mkdirs(w, parent, err)) < 0)
 			return r;
 	}
+	if (w->stay && (r = stay_target(w->stay, first.is_dir, target, err)) < 0)
+		return r;
+	if (w->list)
+		stay_note_target(w->list, first.is_dir, target);
 	return writer_copy(w, s->tree, s->path, c->exclude, s->include, target, err);
 }
 
@@ -489,6 +493,7 @@ int copy_apply(struct copy *c, const struct copy_target *target, struct err *err
 		.own = target->own,
 		.before = target->before,
 		.list = target->list,
+		.stay = target->stay,
 		.mode = c->mode,
 		.has_epoch = c->o.has_epoch,
 		.epoch = c->o.epoch,

@@ -12,8 +12,8 @@
 
 #include "base/hash.h"
 #include "build/dockerfile.h"
+#include "build/stay.h"
 #include "build/tree.h"
-#include "build/written.h"
 
 struct copy;
 
@@ -45,6 +45,7 @@ struct copy_target {
 	int users; /* names of --chown are looked up in etc/passwd and etc/group below it */
 	const struct written *before; /* of the last run, whose files are shared; or NULL */
 	struct written_list *list;    /* what is written is added; or NULL */
+	struct stay *stay;	      /* the root shows what the last run wrote already; or NULL */
 };
 /* A failure leaves a part behind: the caller throws the layer away. What the overlay shows of the
  * root is not all that was written: it is to be mounted anew. */

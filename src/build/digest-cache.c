@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 
 #define MAGIC "stvdig01"
-enum { KEEP_DAYS = 30, TOUCH_DAYS = 7, RECORDS_MAX = 4000000 };
+enum { KEEP_DAYS = 30, TOUCH_DAYS = 7, RECORDS_MAX = 4000000, WRITE_AT_ONCE = 256 << 10 };
 #define RACY_NS ((int64_t)100000000) /* ten ticks of the coarsest kernel's clock */
 
 struct record {
@@ -269,6 +269,7 @@ int digest_cache_save(struct digest_cache *c, struct err *err)
 		fd_close(fd);
 		return err_sys(err, ENOMEM, "write '%s'", c->name);
 	}
+	setvbuf(to, NULL, _IOFBF, WRITE_AT_ONCE);
 	if (c->added.n)
 		qsort(c->added.v, c->added.n, sizeof(struct record), by_key);
 	fwrite(&head, sizeof(head), 1, to);

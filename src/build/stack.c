@@ -1,5 +1,6 @@
 #include "build/stack.h"
 
+#include "base/difference.h"
 #include "base/fs.h"
 #include "runtime/runtime.h"
 
@@ -131,6 +132,29 @@ static int make_dir(const char *dir, const char *name, mode_t mode, struct err *
 	return 0;
 }
 
+static int make_dirs(const struct work *work, struct err *err)
+{
+	const struct stack_dirs *below = work->below;
+	int r = make_dir(work->dir, "upper", 0755, err);
+
+	if (r == 0)
+		r = make_dir(work->dir, "work", 0700, err);
+	if (r == 0 && !below->paths.n)
+		r = make_dir(work->dir, "none", 0755, err);
+	if (r < 0)
+		return r;
+	/* The root's owner and mode are those of the topmost layer: the new one's. */
+	if (below->fds.n) {
+		cleanup_free char *upper = path_join(work->dir, "upper");
+		struct stat st;
+
+		if (fstat(below->fds.v[below->fds.n - 1], &st) < 0 ||
+		    chown(upper, st.st_uid, st.st_gid) < 0 || chmod(upper, st.st_mode & 07777) < 0)
+			return err_sys(err, errno, "set the owner of '%s'", upper);
+	}
+	return 0;
+}
+
 int work_begin(const struct depot *depot, const struct stack_dirs *below, struct work *ret,
 	       struct err *err)
 {
@@ -138,25 +162,23 @@ int work_begin(const struct depot *depot, const struct stack_dirs *below, struct
 	int r = depot_temp(depot, &work.dir, err);
 
 	if (r == 0)
-		r = make_dir(work.dir, "upper", 0755, err);
-	if (r == 0)
-		r = make_dir(work.dir, "work", 0700, err);
-	if (r == 0 && !below->paths.n)
-		r = make_dir(work.dir, "none", 0755, err);
+		r = make_dirs(&work, err);
 	if (r < 0)
 		return r;
-	/* The root's owner and mode are those of the topmost layer: the new one's. */
-	if (below->fds.n) {
-		cleanup_free char *upper = path_join(work.dir, "upper");
-		struct stat st;
-
-		if (fstat(below->fds.v[below->fds.n - 1], &st) < 0 ||
-		    chown(upper, st.st_uid, st.st_gid) < 0 || chmod(upper, st.st_mode & 07777) < 0)
-			return err_sys(err, errno, "set the owner of '%s'", upper);
-	}
 	*ret = work;
 	work = (struct work){ 0 };
 	return 0;
+}
+
+int work_clear(const struct work *work, struct err *err)
+{
+	static const char *const names[] = { "upper", "work", "none", DIFFERENCE_LINK };
+	cleanup_fd int dir = fs_open(AT_FDCWD, work->dir, O_RDONLY | O_DIRECTORY, 0, err);
+	int r = dir < 0 ? dir : 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(names); i++)
+		r = fs_remove_tree(dir, names[i], err);
+	return r < 0 ? r : make_dirs(work, err);
 }
 
 void work_done(struct work *work)
@@ -268,7 +290,7 @@ int work_finish(const struct depot *depot, struct work *work, nsec_t epoch,
 	if (r < 0)
 		return r;
 	entry->bytes = m.bytes;
-	entry->empty = !m.entries && !root_changed(work, upper);
+	entry->empty = !m.entries && !root_changed(work, upper) && !fs_exists(dir, DIFFERENCE_LINK);
 	if (entry->empty)
 		return 0; /* work_done removes it */
 	if ((r = fs_remove_tree(dir, "work", err)) < 0 ||

@@ -50,6 +50,8 @@ struct work {
 };
 int work_begin(const struct depot *depot, const struct stack_dirs *below, struct work *ret,
 	       struct err *err);
+/* Begins anew, on what is below, after a try that failed. */
+int work_clear(const struct work *work, struct err *err);
 void work_done(struct work *work); /* removes what was not finished */
 #define cleanup_work cleanup(work_done)
 /* Sets the spec's layers and dir. */
@@ -57,7 +59,8 @@ void work_spec(const struct work *work, struct spec *spec);
 /* The whole file system as a detached mount; closing the descriptor unmounts. */
 int work_mount(const struct work *work, int *ret_fd, struct err *err);
 /* Gives the upper directory its place among the snapshots and sets snapshot, empty, bytes of the
- * entry. `epoch` other than 0: times after it become it (wall nanoseconds). */
+ * entry; one that is a difference is never empty. `epoch` other than 0: times after it become it
+ * (wall nanoseconds). */
 int work_finish(const struct depot *depot, struct work *work, nsec_t epoch,
 		struct cache_entry *entry, struct err *err);
 

@@ -4,7 +4,9 @@
 #include "build/owner.h"
 #include "build/stage.h"
 
+#include "base/difference.h"
 #include "base/fs.h"
+#include "base/log.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -107,28 +109,145 @@ static int open_copy(struct stage_run *run, struct copying *c, struct err *err)
 	return copy_open(&options, &c->copy, err);
 }
 
-/* What the last run of the instruction wrote; notes it in the entry. NULL: there is nothing. */
-static struct written *open_before(struct stage_run *run, struct copying *c)
+/* What the last run of the instruction made. */
+struct before {
+	struct image_layer layer; /* its layer; chain "": no image has it yet */
+	struct written *list;	  /* what it wrote into the whole layer; NULL: nothing is known */
+	char *whole;		  /* that layer's name: the one of the run, or its base */
+};
+
+static void before_done(struct before *b)
+{
+	written_close(b->list);
+	free(b->whole);
+}
+
+/* Notes it in the entry, too. */
+static void open_before(struct stage_run *run, struct copying *c, struct before *ret)
 {
 	cleanup_stack struct stack stack = { 0 };
 	cleanup_stack_dirs struct stack_dirs dirs = { 0 };
-	cleanup_cache_entry struct cache_entry before = { 0 };
+	cleanup_cache_entry struct cache_entry entry = { 0 };
 	cleanup_err struct err ignored = ERR_INIT; /* then all is copied */
+	cleanup_fd int base = FD_NONE;
 	char key[SHA256_HEX];
 
-	if (cache_last(run->depot, c->lineage, key) < 0 ||
-	    cache_load_any(run->depot, key, &before) < 0)
-		return NULL;
-	stack_add_entry(&stack, &before);
+	if (!c->lineage || cache_last(run->depot, c->lineage, key) < 0 ||
+	    cache_load_any(run->depot, key, &entry) < 0)
+		return;
+	stack_add_entry(&stack, &entry);
 	if (!stack.layers.n ||
-	    stack_open(run->depot, run->options->store, &stack, &dirs, &ignored) < 0)
-		return NULL;
+	    stack_open(run->depot, run->options->store, &stack, &dirs, &ignored) < 0 ||
+	    difference_base(dirs.fds.v[0], &base, &ignored) < 0)
+		return;
 	memcpy(c->entry->before, key, sizeof(key));
-	return written_open(dirs.fds.v[0]);
+	ret->layer = entry.layer;
+	ret->list = written_open(base >= 0 ? base : dirs.fds.v[0]);
+	if (entry.layer.chain[0]) {
+		cleanup_free char *tree = image_layer_dir(run->options->store, &entry.layer);
+		cleanup_free char *dir = path_dir(tree);
+
+		ret->whole =
+			base >= 0 ? difference_base_name(AT_FDCWD, dir) : xstrdup(path_base(dir));
+	}
 }
 
-static int copy_onto(struct copying *c, const struct work *work, struct copy_target *target,
-		     struct err *err)
+/* Whether the last run's layer stood on the same ones as this one will. */
+static bool stood_here(const struct stage_run *run, const struct image_layer *layer)
+{
+	struct image_layer below = { 0 };
+	bool any = false;
+	char chain[IMAGE_DIGEST];
+
+	vec_each(l, &run->stack.layers) {
+		if (!l->image.chain[0])
+			return false; /* who knows; no image has it yet */
+		image_chain(any ? &below : NULL, l->image.diff_id, chain);
+		memcpy(below.chain, chain, sizeof(chain));
+		any = true;
+	}
+	image_chain(any ? &below : NULL, layer->diff_id, chain);
+	return layer->chain[0] && str_eq(chain, layer->chain);
+}
+
+/* Whether the new layer can be a difference on that of the last run. */
+static bool can_differ(const struct stage_run *run, const struct copying *c,
+		       const struct before *before)
+{
+	const struct build_options *o = run->options;
+
+	return before->list && before->whole && !c->in->copy.link && !c->in->copy.parents &&
+	       written_complete(before->list, o->has_epoch, o->epoch) &&
+	       stood_here(run, &before->layer);
+}
+
+/* The layers below, and the last run's on top; the descriptors stay their owners'. */
+static void put_on_top(const struct stack_dirs *below, int tree, struct stack_dirs *ret)
+{
+	vec_each(fd, &below->fds)
+		vec_push(&ret->fds, *fd);
+	strv_copy(&ret->paths, &below->paths);
+	vec_push(&ret->fds, tree);
+	strv_addf(&ret->paths, "/proc/self/fd/%d", tree);
+}
+
+static int write_difference(struct stage_run *run, struct copying *c, const struct work *work,
+			    const struct before *before, int users, struct err *err)
+{
+	struct stay stay = stay_begin(before->list);
+	struct copy_target target = { .stay = &stay, .users = users };
+	cleanup_free char *upper = path_join(work->dir, "upper");
+	cleanup_fd int own = fs_open(AT_FDCWD, upper, O_RDONLY | O_DIRECTORY, 0, err);
+	cleanup_fd int root = FD_NONE;
+	struct stat st;
+	int r = own < 0 ? own : work_mount(work, &root, err);
+
+	/* As the last run left it. */
+	if (r == 0 &&
+	    (fstat(written_tree(before->list), &st) < 0 || fchown(own, st.st_uid, st.st_gid) < 0 ||
+	     fchmod(own, st.st_mode & 07777) < 0))
+		r = err_sys(err, errno, "set the owner of '%s'", upper);
+	target.root = root;
+	target.own = own;
+	if (users < 0)
+		target.users = root;
+	if (r == 0)
+		r = copy_apply(c->copy, &target, err);
+	return r < 0 ? r : stay_end(&stay, root, work->below->fds.v, work->below->fds.n - 1, err);
+}
+
+/* 1: the layer is made, as what differs from the last run's. 0: it is to be made whole. */
+static int try_difference(struct stage_run *run, struct copying *c, const struct work *work,
+			  const struct before *before, int users, struct err *err)
+{
+	struct stack_dirs below = { 0 };
+	struct work on = { .dir = work->dir, .below = &below };
+	cleanup_err struct err why = ERR_INIT;
+	cleanup_free char *layers = NULL,
+			  *tree = image_layer_dir(run->options->store, &before->layer);
+	int r;
+
+	if (!can_differ(run, c, before))
+		return 0;
+	put_on_top(work->below, written_tree(before->list), &below);
+	r = write_difference(run, c, &on, before, users, &why);
+	vec_done(&below.fds);
+	strv_done(&below.paths);
+	if (r == 0) {
+		cleanup_fd int dir = fs_open(AT_FDCWD, work->dir, O_RDONLY | O_DIRECTORY, 0, &why);
+		cleanup_free char *layer = path_dir(tree);
+
+		layers = path_dir(layer);
+		r = dir < 0 ? dir : difference_note(dir, layers, before->whole, &why);
+	}
+	if (r == 0)
+		return 1;
+	debug("%s: the layer is made whole: %s", c->in->original, why.msg);
+	return work_clear(work, err);
+}
+
+static int copy_onto(const struct stage_run *run, struct copying *c, const struct work *work,
+		     struct copy_target *target, struct err *err)
 {
 	cleanup(written_free_cleanup) struct written_list *list = NULL;
 	cleanup_fd int dir = fs_open(AT_FDCWD, work->dir, O_RDONLY | O_DIRECTORY, 0, err);
@@ -138,7 +257,7 @@ static int copy_onto(struct copying *c, const struct work *work, struct copy_tar
 
 	target->own = upper;
 	if (r == 0 && c->lineage)
-		r = written_begin(dir, &list, err);
+		r = written_begin(dir, run->options->has_epoch, run->options->epoch, &list, err);
 	target->list = list;
 	if (r == 0)
 		r = copy_apply(c->copy, target, err);
@@ -153,27 +272,30 @@ static int copy_make(struct stage_run *run, const struct work *work, void *data,
 {
 	struct copying *c = data;
 	struct stack_view users = STACK_VIEW_NONE;
-	cleanup(written_close_cleanup) struct written *before = open_before(run, c);
+	cleanup(before_done) struct before before = { 0 };
 	cleanup_fd int root = FD_NONE;
 	int r = c->copy ? 0 : open_copy(run, c, err);
 
+	open_before(run, c, &before);
+	/* Names are those of the image as it is below: --link writes onto nothing, and a difference
+	 * onto what may hold others already. */
+	if (r == 0 && c->names && (c->in->copy.link || can_differ(run, c, &before)))
+		r = stack_view(run->depot, run->options->store, &run->stack, &users, err);
+	if (r == 0)
+		r = try_difference(run, c, work, &before, users.fd, err);
 	if (r == 0)
 		r = work_mount(work, &root, err);
-
-	/* --link writes onto nothing; names are those of the image all the same. */
-	if (r == 0 && c->names && work->below->fds.n != run->stack.layers.n)
-		r = stack_view(run->depot, run->options->store, &run->stack, &users, err);
-	if (r == 0) {
+	if (r == 0 && root >= 0) {
 		struct copy_target target = {
 			.root = root,
 			.users = users.fd >= 0 ? users.fd : root,
-			.before = before,
+			.before = before.list,
 		};
 
-		r = copy_onto(c, work, &target, err);
+		r = copy_onto(run, c, work, &target, err);
 	}
 	stack_view_done(&users);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 /* What is not in the files: where they go and what becomes of them. */
@@ -329,7 +451,7 @@ static int gather(struct stage_run *run, struct copying *c, struct cache_entry *
 	if (r == 0) {
 		struct copy_target target = { .root = root, .users = root };
 
-		r = copy_onto(c, &work, &target, err);
+		r = copy_onto(run, c, &work, &target, err);
 	}
 	root = fd_close(root);
 	if (r == 0)

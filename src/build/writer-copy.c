@@ -32,6 +32,7 @@ struct first {
 	char *target;
 	uint64_t at;
 	bool listed;
+	bool stays; /* it is where the last run put it */
 };
 
 struct copying {
@@ -51,11 +52,26 @@ static void free_first(void *data)
 	free(first);
 }
 
+static int64_t time_of(const struct copying *c, const struct stat *st)
+{
+	return c->w->has_epoch ? c->w->epoch * 1000000000
+			       : (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
+
+/* A directory that stays as it is is not to be copied up for its time. */
+static bool has_time(const struct copying *c, const struct open_dir *d)
+{
+	struct stat now;
+
+	return c->w->stay && fstat(d->fd, &now) == 0 &&
+	       (int64_t)now.st_mtim.tv_sec * 1000000000 + now.st_mtim.tv_nsec == time_of(c, &d->st);
+}
+
 static void leave(struct copying *c)
 {
 	struct open_dir *d = &c->dirs.v[--c->dirs.n];
 
-	if (d->times)
+	if (d->times && !has_time(c, d))
 		writer_times(c->w, d->fd, NULL, &d->st);
 	if (d->own != d->fd)
 		fd_close(d->own);
@@ -129,12 +145,18 @@ static int own_dir(const struct copying *c, struct open_dir *d)
 	return d->own;
 }
 
+struct attributes {
+	int fd;
+	bool any;
+};
+
 static int set_xattr(void *data, const char *name, const void *value, size_t len, struct err *err)
 {
-	int fd = *(int *)data;
+	struct attributes *to = data;
 
+	to->any = true;
 	/* Not every file system has every kind; what matters of them is a capability. */
-	if (fsetxattr(fd, name, value, len, 0) == 0 || str_starts(name, "user."))
+	if (fsetxattr(to->fd, name, value, len, 0) == 0 || str_starts(name, "user."))
 		return 0;
 	return err_sys(err, errno, "set the attribute '%s'", name);
 }
@@ -156,6 +178,7 @@ static void owner(const struct copying *c, const struct stat *st, uid_t *uid, gi
 static int set_info(struct copying *c, int fd, int from, const struct tree_entry *e,
 		    struct err *err)
 {
+	struct attributes to = { .fd = fd };
 	uid_t uid;
 	gid_t gid;
 	int r;
@@ -163,8 +186,11 @@ static int set_info(struct copying *c, int fd, int from, const struct tree_entry
 	owner(c, &e->st, &uid, &gid);
 	if (fchown(fd, uid, gid) < 0 || fchmod(fd, permissions(c->w, e->st.st_mode)) < 0)
 		return err_sys(err, errno, "set the owner and mode of '/%s'", e->full);
-	if (from >= 0 && (r = tree__xattrs(from, e->full, set_xattr, &fd, err)) < 0)
+	if (from >= 0 && (r = tree__xattrs(from, e->full, set_xattr, &to, err)) < 0)
 		return r;
+	/* The list knows the attributes of files, by their digests, but not of directories. */
+	if (to.any && S_ISDIR(e->st.st_mode) && c->w->list)
+		written_partial(c->w->list);
 	return 0;
 }
 
@@ -196,8 +222,12 @@ static int make_room(struct copying *c, struct open_dir *d, const char *name, co
 	} else {
 		*ret_dir = d->fd;
 	}
-	if (unlinkat(*ret_dir, name, 0) == 0 || errno == ENOENT)
+	if (unlinkat(*ret_dir, name, 0) == 0 || errno == ENOENT) {
+		/* Names of one file must all be made in one place. */
+		if (c->w->stay && own >= 0 && (unlinkat(own, name, 0) == 0 || errno == ENOENT))
+			*ret_dir = own;
 		return 0;
+	}
 	if (errno == EISDIR || errno == EPERM)
 		return in_the_way(target, err);
 	return err_sys(err, errno, "replace '/%s'", target);
@@ -225,33 +255,37 @@ static int old_dir(const struct copying *c, struct open_dir *d)
 /* What the list says of an entry that is written as it is. */
 static void describe(const struct copying *c, const struct tree_entry *e, struct written_file *ret)
 {
-	struct timespec t = e->st.st_mtim;
+	mode_t type = e->st.st_mode & S_IFMT;
 	uid_t uid;
 	gid_t gid;
 
-	if (c->w->has_epoch)
-		t = (struct timespec){ .tv_sec = c->w->epoch };
 	owner(c, &e->st, &uid, &gid);
 	*ret = (struct written_file){
-		.mtime_ns = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec,
-		.size = (uint64_t)e->st.st_size,
-		.mode = S_ISREG(e->st.st_mode) ? S_IFREG | permissions(c->w, e->st.st_mode)
-					       : e->st.st_mode & S_IFMT,
+		.mtime_ns = time_of(c, &e->st),
+		.size = S_ISDIR(type) ? 0 : (uint64_t)e->st.st_size,
+		.mode = S_ISLNK(type) ? type : type | permissions(c->w, e->st.st_mode),
 		.uid = uid,
 		.gid = gid,
 	};
+}
+
+static bool is_listed(const struct written *list, const char *target,
+		      const struct written_file *now)
+{
+	struct written_file before;
+
+	return written_find(list, target, &before) && before.mtime_ns == now->mtime_ns &&
+	       before.size == now->size && before.mode == now->mode && before.uid == now->uid &&
+	       before.gid == now->gid &&
+	       memcmp(before.digest, now->digest, sizeof(now->digest)) == 0;
 }
 
 /* True: the file of the last run is the same, and has its name here now, too. */
 static bool take_old(struct copying *c, struct open_dir *d, int dir, const char *name,
 		     const char *target, const struct written_file *now)
 {
-	struct written_file before;
-
-	if (!c->w->before || dir != d->own || !written_find(c->w->before, target, &before) ||
-	    before.mtime_ns != now->mtime_ns || before.size != now->size ||
-	    before.mode != now->mode || before.uid != now->uid || before.gid != now->gid ||
-	    memcmp(before.digest, now->digest, sizeof(now->digest)) != 0 || old_dir(c, d) < 0)
+	if (!c->w->before || dir != d->own || !is_listed(c->w->before, target, now) ||
+	    old_dir(c, d) < 0)
 		return false;
 	/* Too many links already, or on another file system: a copy, then. */
 	return linkat(d->old, name, dir, name, 0) == 0;
@@ -274,6 +308,28 @@ static bool link_first(struct copying *c, struct first *first, int dir, const ch
 		written_shared(c->w->list, first->at);
 	first->listed = false;
 	return true;
+}
+
+/* Of a file with several names: where its first one is kept. NULL: it has but one. Owned. */
+static char *link_key(const struct stat *st)
+{
+	return st->st_nlink < 2 ? NULL
+				: xasprintf("%llu:%llu", (unsigned long long)st->st_dev,
+					    (unsigned long long)st->st_ino);
+}
+
+static struct first *remember_first(struct copying *c, const char *key, const char *target)
+{
+	struct first *first = new0(struct first);
+
+	first->target = xstrdup(target);
+	map_set(&c->links, key, first);
+	return first;
+}
+
+static int new_link(const struct tree_entry *e, struct err *err)
+{
+	return err_new(err, ERR_CONFLICT, EMLINK, "'%s' has another name now", e->full);
 }
 
 static int copy_content(struct copying *c, const struct tree_entry *e, int dir, const char *name,
@@ -315,13 +371,15 @@ static int copy_file(struct copying *c, const struct tree_entry *e, struct open_
 	uint64_t at = 0;
 	int r = 0;
 
-	if (e->st.st_nlink > 1) {
-		key = xasprintf("%llu:%llu", (unsigned long long)e->st.st_dev,
-				(unsigned long long)e->st.st_ino);
-		first = map_get(&c->links, key);
-	}
-	if (first && link_first(c, first, dir, name))
+	key = link_key(&e->st);
+	first = key ? map_get(&c->links, key) : NULL;
+	if (first && link_first(c, first, dir, name)) {
+		if (c->w->list)
+			written_add_other(c->w->list, S_IFREG, target);
 		return 0;
+	}
+	if (first && c->w->stay)
+		return new_link(e, err);
 	describe(c, e, &file);
 	if (listed && (r = tree__file_digest(c->tree, e, file.digest, err)) < 0)
 		return r;
@@ -332,11 +390,28 @@ static int copy_file(struct copying *c, const struct tree_entry *e, struct open_
 		return r;
 	if (listed)
 		written_add(c->w->list, &file, target, &at);
+	else if (c->w->list)
+		written_partial(c->w->list);
 	if (key && !first) {
-		first = new0(struct first);
-		*first = (struct first){ xstrdup(target), at, listed };
-		map_set(&c->links, key, first);
+		first = remember_first(c, key, target);
+		first->at = at;
+		first->listed = listed;
 	}
+	return 0;
+}
+
+static int read_link(struct copying *c, const struct tree_entry *e, char text[PATH_MAX],
+		     struct written_file *ret, struct err *err)
+{
+	ssize_t n = readlinkat(e->dir, e->name, text, PATH_MAX - 1);
+	char hex[SHA256_HEX];
+
+	if (n < 0)
+		return err_sys(err, errno, "read the link '%s'", e->full);
+	text[n] = 0;
+	describe(c, e, ret);
+	hash_hex(text, (size_t)n, hex);
+	memcpy(ret->digest, hex, sizeof(ret->digest));
 	return 0;
 }
 
@@ -344,18 +419,14 @@ static int copy_link(struct copying *c, const struct tree_entry *e, struct open_
 		     const char *name, const char *target, struct err *err)
 {
 	struct written_file file;
-	char text[PATH_MAX], hex[SHA256_HEX];
+	char text[PATH_MAX];
 	uint64_t at;
-	ssize_t n = readlinkat(e->dir, e->name, text, sizeof(text) - 1);
+	int r = read_link(c, e, text, &file, err);
 	uid_t uid;
 	gid_t gid;
 
-	if (n < 0)
-		return err_sys(err, errno, "read the link '%s'", e->full);
-	text[n] = 0;
-	describe(c, e, &file);
-	hash_hex(text, (size_t)n, hex);
-	memcpy(file.digest, hex, sizeof(file.digest));
+	if (r < 0)
+		return r;
 	if (c->w->list)
 		written_add(c->w->list, &file, target, &at);
 	if (take_old(c, d, dir, name, target, &file))
@@ -379,6 +450,8 @@ static int copy_special(struct copying *c, const struct tree_entry *e, int dir, 
 				 "'%s' is the character device 0:0, which means a deletion in a "
 				 "layer",
 				 e->full);
+	if (c->w->list)
+		written_partial(c->w->list);
 	owner(c, &e->st, &uid, &gid);
 	if (mknodat(dir, name, (e->st.st_mode & S_IFMT) | 0600, e->st.st_rdev) < 0 ||
 	    fchownat(dir, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ||
@@ -388,6 +461,98 @@ static int copy_special(struct copying *c, const struct tree_entry *e, int dir, 
 	return 0;
 }
 
+/* --- on what the last run wrote --- */
+
+static int count_xattr(void *data, const char *name, const void *value, size_t len, struct err *err)
+{
+	*(bool *)data = true;
+	return 0;
+}
+
+/* Whether the directory that is there has the owner and mode that it should have. */
+static int dir_stays(struct copying *c, const struct tree_entry *e, const char *target, bool *ret,
+		     struct err *err)
+{
+	struct written_file file;
+	bool any = false;
+	int r;
+
+	describe(c, e, &file);
+	file.mtime_ns = 0;
+	*ret = is_listed(c->w->stay->list, target, &file);
+	cleanup_fd int from = fs_open_beneath(e->dir, e->name, O_RDONLY | O_DIRECTORY, 0, err);
+	if (from < 0)
+		return from;
+	/* Those that the list tells of had none. */
+	r = tree__xattrs(from, e->full, count_xattr, &any, err);
+	*ret = *ret && !any;
+	return r < 0 || *ret ? r : stay_spend(c->w->stay, 0, err);
+}
+
+static int file_stays(struct copying *c, const struct tree_entry *e, const char *target, bool *ret,
+		      struct err *err)
+{
+	cleanup_free char *key = link_key(&e->st);
+	struct first *first = key ? map_get(&c->links, key) : NULL;
+	struct written_file file;
+	int r;
+
+	if (first && first->stays)
+		return new_link(e, err);
+	if (first || !c->tree->cache)
+		return 0;
+	describe(c, e, &file);
+	if ((r = tree__file_digest(c->tree, e, file.digest, err)) < 0)
+		return r;
+	*ret = is_listed(c->w->stay->list, target, &file);
+	if (*ret && key)
+		remember_first(c, key, target)->stays = true;
+	return 0;
+}
+
+static int link_stays(struct copying *c, const struct tree_entry *e, const char *target, bool *ret,
+		      struct err *err)
+{
+	struct written_file file;
+	char text[PATH_MAX];
+	int r = read_link(c, e, text, &file, err);
+
+	*ret = r == 0 && is_listed(c->w->stay->list, target, &file);
+	return r;
+}
+
+/* Whether what is no directory is there already; otherwise it will be written. */
+static int entry_stays(struct copying *c, const struct tree_entry *e, const char *target, bool *ret,
+		       struct err *err)
+{
+	bool regular = S_ISREG(e->st.st_mode);
+	int r = 0;
+
+	*ret = false;
+	if (c->dirs.n > SHARED_DEPTH_MAX)
+		return err_new(err, ERR_CONFLICT, E2BIG, "'/%s' is too deep", target);
+	written_see(c->w->stay->list, target);
+	if (regular)
+		r = file_stays(c, e, target, ret, err);
+	else if (S_ISLNK(e->st.st_mode))
+		r = link_stays(c, e, target, ret, err);
+	if (r < 0 || *ret || S_ISDIR(e->st.st_mode))
+		return r;
+	return stay_spend(c->w->stay, regular ? (uint64_t)e->st.st_size : 0, err);
+}
+
+/* --- directories, and all --- */
+
+static void list_dir(struct copying *c, const struct tree_entry *e, const char *target)
+{
+	struct written_file file;
+	uint64_t at;
+
+	describe(c, e, &file);
+	file.mtime_ns = 0; /* is looked at when it is left */
+	written_add(c->w->list, &file, target, &at);
+}
+
 /* Makes the directory, or takes the one that is there; stays in it. */
 static int copy_dir(struct copying *c, const struct tree_entry *e, struct open_dir *d,
 		    const char *name, const char *target, struct err *err)
@@ -395,6 +560,7 @@ static int copy_dir(struct copying *c, const struct tree_entry *e, struct open_d
 	bool made = mkdirat(d->fd, name, 0700) == 0;
 	/* What an overlay makes has nothing below it, what is in a layer's own stays there. */
 	bool pure = made || d->own == d->fd;
+	bool stays = false;
 	int r;
 
 	if (!made && errno != EEXIST)
@@ -415,7 +581,9 @@ static int copy_dir(struct copying *c, const struct tree_entry *e, struct open_d
 			       e->full, target);
 	/* One that is only here for something below it leaves what is there as it is. */
 	bool set = made || !e->late;
-	if (set) {
+	if (set && !made && c->w->stay && (r = dir_stays(c, e, target, &stays, err)) < 0)
+		return r;
+	if (set && !stays) {
 		cleanup_fd int from =
 			fs_open_beneath(e->dir, e->name, O_RDONLY | O_DIRECTORY, 0, err);
 		if (from < 0)
@@ -423,6 +591,8 @@ static int copy_dir(struct copying *c, const struct tree_entry *e, struct open_d
 		if ((r = set_info(c, fd, from, e, err)) < 0)
 			return r;
 	}
+	if (set && c->w->list)
+		list_dir(c, e, target);
 	struct open_dir *in = enter(c, e->path, fd_take(fd), pure);
 	in->times = set;
 	in->fresh = made;
@@ -436,6 +606,7 @@ static int copy_entry(void *data, const struct tree_entry *e, struct err *err)
 	cleanup_free char *target = target_path(c, e->path);
 	const char *name = path_base(target);
 	struct open_dir *d;
+	bool stays;
 	int dir, r;
 
 	if (!c->top)
@@ -452,6 +623,8 @@ static int copy_entry(void *data, const struct tree_entry *e, struct err *err)
 	if (S_ISSOCK(e->st.st_mode))
 		return 0; /* nothing that an image could hold */
 	if ((r = writer_check_name(name, err)) < 0 || (r = enter_parent(c, e->path, &d, err)) < 0)
+		return r;
+	if (c->w->stay && ((r = entry_stays(c, e, target, &stays, err)) < 0 || stays))
 		return r;
 	if (S_ISDIR(e->st.st_mode))
 		return copy_dir(c, e, d, name, target, err);

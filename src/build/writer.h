@@ -5,6 +5,7 @@
 #define STAVE_BUILD_WRITER_H
 
 #include "build/mode.h"
+#include "build/stay.h"
 #include "build/tree.h"
 #include "build/written.h"
 
@@ -14,6 +15,7 @@ struct writer {
 	 * FD_NONE: write through the root. */
 	int own;
 	const struct written *before; /* what the last run of the instruction wrote; NULL */
+	struct stay *stay;	      /* the root shows what that run wrote already; NULL */
 	struct written_list *list;    /* what this one does; NULL: nobody asks */
 	bool has_owner;
 	uid_t uid;

@@ -10,18 +10,22 @@
 #include <sys/mman.h>
 
 #define NAME  "written"
-#define MAGIC "stvwrt01"
+#define MAGIC "stvwrt02"
 
 enum {
 	FLUSH_AT = 256 << 10,
 	FILES_MAX = 4000000,
-	SHARED = 1, /* a flag: the file has several names */
+	SHARED = 1,   /* flags of a file: it has several names, or is not to be offered */
+	COMPLETE = 1, /* flags of the list */
+	HAS_EPOCH = 2,
 };
 #define BYTES_MAX ((off_t)2 << 30)
 
 struct head {
 	char magic[8];
 	uint64_t count, bytes; /* files; of the whole list */
+	uint64_t flags;
+	int64_t epoch;
 };
 
 /* Records are padded so that each is aligned. */
@@ -38,6 +42,7 @@ struct written {
 	size_t size;
 	uint32_t *slots; /* offset of the record / 8; 0: free */
 	size_t mask;
+	unsigned char *seen; /* a bit for each offset / 8 */
 };
 
 static const struct written_file *record_at(const struct written *w, uint32_t slot)
@@ -135,6 +140,7 @@ void written_close(struct written *w)
 	if (w->map)
 		munmap(w->map, w->size);
 	free(w->slots);
+	free(w->seen);
 	free(w);
 }
 
@@ -153,23 +159,84 @@ bool written_find(const struct written *w, const char *path, struct written_file
 	return true;
 }
 
+bool written_complete(const struct written *w, bool has_epoch, int64_t epoch)
+{
+	const struct head *head = (const struct head *)w->map;
+
+	return head->flags == (COMPLETE | (has_epoch ? HAS_EPOCH : 0u)) &&
+	       head->epoch == (has_epoch ? epoch : 0);
+}
+
+size_t written_count_of(const struct written *w)
+{
+	return (size_t)((const struct head *)w->map)->count;
+}
+
+bool written_see(struct written *w, const char *path)
+{
+	uint32_t slot = *slot_of(w, path, strlen(path));
+
+	if (!slot)
+		return false;
+	if (!w->seen)
+		w->seen = xcalloc(w->size / 64 + 1, 1);
+	w->seen[slot / 8] |= (unsigned char)(1 << slot % 8);
+	return true;
+}
+
+static bool was_seen(const struct written *w, const struct written_file *f)
+{
+	uint32_t slot = *slot_of(w, path_of(f), f->path_len);
+
+	return w->seen && w->seen[slot / 8] & 1 << slot % 8;
+}
+
+int written_unseen(const struct written *w,
+		   int (*fn)(void *data, const char *path, mode_t mode, struct err *err),
+		   void *data, struct err *err)
+{
+	VEC(uint32_t) found = { 0 };
+	int r = 0;
+
+	for (size_t at = sizeof(struct head); at < w->size;) {
+		const struct written_file *f = record_at(w, (uint32_t)(at / 8));
+
+		if (!was_seen(w, f))
+			vec_push(&found, (uint32_t)(at / 8));
+		at += record_size(f->path_len);
+	}
+	for (size_t i = found.n; r == 0 && i-- > 0;) {
+		const struct written_file *f = record_at(w, found.v[i]);
+		cleanup_free char *path = xstrndup(path_of(f), f->path_len);
+
+		r = fn(data, path, f->mode, err);
+	}
+	vec_done(&found);
+	return r;
+}
+
 /* --- the list of now --- */
 
 struct written_list {
 	int dir, fd;
 	struct str out;
 	uint64_t count, bytes; /* what stands in the file and in `out` */
+	uint64_t files;	       /* of count: no directories, nor what is only noted */
 	VEC(uint64_t) shared;
-	bool spoilt;
+	bool spoilt, partial, has_epoch;
+	int64_t epoch;
 	uint64_t on_disk;
 	int no; /* errno of a write that failed */
 };
 
-int written_begin(int dir, struct written_list **ret, struct err *err)
+int written_begin(int dir, bool has_epoch, int64_t epoch, struct written_list **ret,
+		  struct err *err)
 {
 	cleanup(written_free_cleanup) struct written_list *list = new0(struct written_list);
 	struct head head = { .magic = "" };
 
+	list->has_epoch = has_epoch;
+	list->epoch = has_epoch ? epoch : 0;
 	list->dir = FD_NONE;
 	list->fd = fs_open(dir, NAME, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, err);
 	if (list->fd < 0)
@@ -211,6 +278,7 @@ void written_add(struct written_list *list, const struct written_file *file, con
 	str_addn(&list->out, zeros, size - sizeof(f) - len);
 	list->bytes += size;
 	list->count++;
+	list->files += S_ISREG(f.mode) || S_ISLNK(f.mode);
 	if (list->out.len >= FLUSH_AT)
 		flush(list);
 }
@@ -218,6 +286,20 @@ void written_add(struct written_list *list, const struct written_file *file, con
 void written_shared(struct written_list *list, uint64_t at)
 {
 	vec_push(&list->shared, at);
+}
+
+void written_add_other(struct written_list *list, mode_t mode, const char *path)
+{
+	struct written_file file = { .mode = mode };
+	uint64_t at;
+
+	written_add(list, &file, path, &at);
+	written_shared(list, at);
+}
+
+void written_partial(struct written_list *list)
+{
+	list->partial = true;
 }
 
 void written_count(struct written_list *list, uint64_t bytes)
@@ -228,7 +310,7 @@ void written_count(struct written_list *list, uint64_t bytes)
 bool written_bytes(const struct written_list *list, uint64_t *ret)
 {
 	*ret = list->on_disk;
-	return list->count && !list->spoilt;
+	return list->files && !list->spoilt;
 }
 
 void written_spoil(struct written_list *list)
@@ -238,7 +320,13 @@ void written_spoil(struct written_list *list)
 
 int written_end(struct written_list *list, struct err *err)
 {
-	struct head head = { MAGIC, list->count, list->bytes };
+	struct head head = {
+		.magic = MAGIC,
+		.count = list->count,
+		.bytes = list->bytes,
+		.flags = (list->partial ? 0u : COMPLETE) | (list->has_epoch ? HAS_EPOCH : 0u),
+		.epoch = list->epoch,
+	};
 	uint16_t flags = SHARED;
 
 	if (list->spoilt)

@@ -1,6 +1,7 @@
-/* What a COPY wrote: a list beside a layer's tree that says of each file what its content hashes
- * to. The next run of the same instruction gives a file that is the same its name in the new layer,
- * too (a hard link), and copies only what changed. The layers stay whole, each by itself.
+/* What a COPY wrote: a list beside a whole layer's tree that says of each file what its content
+ * hashes to. The next run of the same instruction leaves a file that is the same where it is, and
+ * makes a layer that is a difference on that one (stay.h); or it gives the file its name in a new
+ * whole layer, too (a hard link). Only what changed is copied.
  *
  * Only files whose link count within the layer is one are offered: two files that are the same must
  * not become one. A list that is damaged, or does not fit the tree, is none. */
@@ -13,7 +14,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-/* A file, or a symlink (whose target is what was hashed). */
+/* A file, a symlink (whose target is what was hashed), or a directory (nothing was). */
 struct written_file {
 	unsigned char digest[SHA256_SIZE];
 	int64_t mtime_ns;
@@ -36,17 +37,31 @@ int written_tree(const struct written *w);
 /* What was written at the path (relative to the root of the image); false: nothing that could be
  * shared. Digest, times, owner and mode are the caller's to compare. */
 bool written_find(const struct written *w, const char *path, struct written_file *ret);
+/* The list names all that the layer has, and times were treated in this way (SOURCE_DATE_EPOCH). */
+bool written_complete(const struct written *w, bool has_epoch, int64_t epoch);
+size_t written_count_of(const struct written *w);
+/* The new layer has something at the path, too. False: the list has not. */
+bool written_see(struct written *w, const char *path);
+/* Calls fn for each path that was not seen, what is in a directory before the directory. */
+int written_unseen(const struct written *w,
+		   int (*fn)(void *data, const char *path, mode_t mode, struct err *err),
+		   void *data, struct err *err);
 
 /* --- the list of now --- */
 
 struct written_list;
 /* Makes `written` in the directory `dir`. */
-int written_begin(int dir, struct written_list **ret, struct err *err);
+int written_begin(int dir, bool has_epoch, int64_t epoch, struct written_list **ret,
+		  struct err *err);
 /* Adds a file; `at` stands for it in written_shared(). */
 void written_add(struct written_list *list, const struct written_file *file, const char *path,
 		 uint64_t *at);
 /* The file got a second name. */
 void written_shared(struct written_list *list, uint64_t at);
+/* Adds what is there and not to be offered. */
+void written_add_other(struct written_list *list, mode_t mode, const char *path);
+/* Something is there that the list does not tell of: no difference can be made of this layer. */
+void written_partial(struct written_list *list);
 /* Something was written that takes so many bytes on the disk. */
 void written_count(struct written_list *list, uint64_t bytes);
 /* What was counted, and whether that is all: something was written, and nothing spoilt the list.

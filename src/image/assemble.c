@@ -1,6 +1,7 @@
 /* Layers that were made here, and the image that stands on them. */
 #include "image/assemble.h"
 
+#include "base/difference.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "image/old-archive.h"
@@ -69,13 +70,16 @@ static int add_packed(void *data, const void *bytes, size_t len, struct err *err
 static int pack_with(struct image_store *store, int root, const struct pack_old *old,
 		     struct image_layer *ret, uint64_t *ret_entries, struct err *err)
 {
+	cleanup(pack_tree_done) struct pack_tree tree = PACK_TREE_NONE;
 	cleanup_blob struct blob_writer w = BLOB_WRITER_NONE;
 	struct image_layer layer = { .media_type = PLAIN_TAR };
 	struct pack_sink sink = { add_packed, &w };
-	int r = image__blob_begin(store, &w, err);
+	int r = pack_tree_open(root, &tree, err);
 
 	if (r == 0)
-		r = image__pack(root, old, &sink, ret_entries, err);
+		r = image__blob_begin(store, &w, err);
+	if (r == 0)
+		r = image__pack(&tree, old, &sink, ret_entries, err);
 	if (r < 0)
 		return r;
 	layer.blob_size = w.size;
@@ -100,18 +104,20 @@ int image_layer_pack_again(struct image_store *store, int root, const struct ima
 	cleanup(old_archive_free_cleanup) struct old_archive *archive = NULL;
 	cleanup_free char *dir = old && old->chain[0] ? image_layer_dir(store, old) : NULL;
 	cleanup_fd int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : FD_NONE;
+	cleanup(pack_tree_done) struct pack_tree tree = PACK_TREE_NONE;
 	cleanup_err struct err why = ERR_INIT;
 
 	/* Compressed archives have other bytes. */
-	if (fd >= 0 && str_eq(old->blob, old->diff_id) &&
+	if (fd >= 0 && str_eq(old->blob, old->diff_id) && pack_tree_open(fd, &tree, &why) == 0 &&
 	    old_archive_open(store, old->blob, &archive, &why) == 0) {
-		struct pack_old from = { fd, archive };
+		struct pack_old from = { tree, archive };
 		int r = pack_with(store, root, &from, ret, ret_entries, &why);
 
 		if (r != -EBADMSG)
 			return r < 0 ? err_move(err, &why) : 0;
-		debug("%s", why.msg);
 	}
+	if (why.no)
+		debug("%s", why.msg);
 	return pack_with(store, root, NULL, ret, ret_entries, err);
 }
 
@@ -120,6 +126,7 @@ int image_layer_adopt(struct image_store *store, const char *dir, const struct i
 {
 	cleanup_fd int fd = fs_open(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0, err);
 	cleanup_json json_t *record = json_object();
+	cleanup_free char *base = NULL;
 	int r;
 
 	if (fd < 0)
@@ -129,13 +136,16 @@ int image_layer_adopt(struct image_store *store, const char *dir, const struct i
 	json_put(record, "size", json_integer((json_int_t)layer->blob_size));
 	json_put(record, "entries", json_integer((json_int_t)entries));
 	r = json_write(fd, "layer.json", record, 0600, 0, err);
-	if (r < 0)
-		return r;
-	if (renameat(AT_FDCWD, dir, store->layers, image__hex(layer->chain)) == 0)
-		return 0;
-	if (errno == EEXIST || errno == ENOTEMPTY)
-		return fs_remove_tree(AT_FDCWD, dir, err); /* the same is there already */
-	return err_sys(err, errno, "store layer '%s'", layer->chain);
+	base = difference_base_name(fd, ".");
+	if (r == 0 && base && !image__layer_stands_on(store, base, below ? below->chain : NULL))
+		r = image__layer_unpack(store, layer->blob, layer->diff_id, layer->chain, NULL,
+					err);
+	else if (r == 0 && base)
+		r = difference_note(fd, "..", base, err);
+	if (r == 0)
+		r = image__layer_name(store, AT_FDCWD, dir, layer->chain, err);
+	return r ? r < 0 ? r : 0
+		 : fs_remove_tree(AT_FDCWD, dir, err); /* the same is there already */
 }
 
 int image_layer_move(struct image_store *store, const struct image_layer *below,
@@ -161,6 +171,11 @@ int image_config_change(json_t *doc, const char *line, struct err *err)
 bool image_layer_there(struct image_store *store, const struct image_layer *layer)
 {
 	return image__layer_has(store, layer->chain) && image__blob_has(store, layer->blob);
+}
+
+void image_chain(const struct image_layer *below, const char *diff_id, char ret[IMAGE_DIGEST])
+{
+	image__chain(below ? below->chain : NULL, diff_id, ret);
 }
 
 char *image_layer_dir(struct image_store *store, const struct image_layer *layer)
@@ -250,7 +265,8 @@ static int write_packed(void *data, const void *bytes, size_t len, struct err *e
 int image_tree_pack(int root, int fd, struct err *err)
 {
 	struct pack_sink sink = { write_packed, &fd };
+	struct pack_tree tree = { root, FD_NONE };
 	uint64_t entries;
 
-	return image__pack(root, NULL, &sink, &entries, err);
+	return image__pack(&tree, NULL, &sink, &entries, err);
 }

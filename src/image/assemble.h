@@ -54,6 +54,8 @@ int image_layer_move(struct image_store *store, const struct image_layer *below,
 		     struct image_layer *layer, struct err *err);
 /* Whether the unpacked layer and its blob are (still) in the store. */
 bool image_layer_there(struct image_store *store, const struct image_layer *layer);
+/* The chain id that a layer with this content has on top of `below` (NULL: at the bottom). */
+void image_chain(const struct image_layer *below, const char *diff_id, char ret[IMAGE_DIGEST]);
 char *image_layer_dir(struct image_store *store, const struct image_layer *layer); /* owned */
 
 /* One Dockerfile line (CMD, ENV, ...: those of image_import) applied to a config document.

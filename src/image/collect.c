@@ -1,6 +1,7 @@
 /* Removing: references first, then what no reference needs any more. The collector marks from the
  * references (and the layers of containers) and sweeps the rest; it runs under the exclusive lock,
  * so that nobody is between adding a blob and naming it. */
+#include "base/difference.h"
 #include "base/fs.h"
 #include "base/map.h"
 #include "base/usage.h"
@@ -27,6 +28,16 @@ static void mark(struct map *set, const char *hex)
 	static char marked;
 
 	map_set(set, hex, &marked);
+}
+
+/* A layer, and what it is a difference of. */
+static void mark_layer(struct image_store *store, struct marks *m, const char *hex)
+{
+	cleanup_free char *base = difference_base_name(store->layers, hex);
+
+	mark(&m->layers, hex);
+	if (base)
+		mark(&m->layers, base);
 }
 
 /* Documents that are missing or damaged cannot say what they need: then there is nothing to keep
@@ -60,7 +71,7 @@ static int mark_manifest(struct image_store *store, const char *digest, struct m
 	}
 	for (size_t i = 0; i < image.config.diff_ids.n; i++) {
 		image__chain(i ? chain : NULL, image.config.diff_ids.v[i], chain);
-		mark(&m->layers, image__hex(chain));
+		mark_layer(store, m, image__hex(chain));
 	}
 	return 0;
 }
@@ -88,7 +99,7 @@ static int mark_image(struct image_store *store, const struct ref_entry *ref, st
 
 /* ".../layers/<hex>/diff": by the chain id, so that another spelling of the root does not matter.
  */
-static void mark_path(struct marks *m, const char *path)
+static void mark_path(struct image_store *store, struct marks *m, const char *path)
 {
 	const char *at = path, *next;
 
@@ -97,7 +108,7 @@ static void mark_path(struct marks *m, const char *path)
 	if (at != path) {
 		cleanup_free char *hex = xstrndup(at, strcspn(at, "/"));
 
-		mark(&m->layers, hex);
+		mark_layer(store, m, hex);
 	}
 }
 
@@ -130,7 +141,7 @@ static int mark_all(struct collection *c, const struct strv *in_use, const struc
 			r = mark_image(c->store, ref, &c->marks, err);
 	}
 	for (size_t i = 0; in_use && i < in_use->n; i++)
-		mark_path(&c->marks, in_use->v[i]);
+		mark_path(c->store, &c->marks, in_use->v[i]);
 	return r;
 }
 

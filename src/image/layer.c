@@ -2,6 +2,7 @@
  * it; the directory is made under a temporary name and renamed, so that what has a chain id is
  * whole. Images share layers by chain id: the same layer on other parents is unpacked again,
  * because nothing else tells whether its whiteouts mean the same. */
+#include "base/difference.h"
 #include "base/fs.h"
 #include "image/store.h"
 
@@ -27,7 +28,7 @@ void image__chain(const char *parent, const char *diff_id, char ret[DIGEST_TEXT]
 
 bool image__layer_has(struct image_store *store, const char *chain)
 {
-	return fs_exists(store->layers, image__hex(chain));
+	return difference_complete(store->layers, image__hex(chain));
 }
 
 char *image__layer_path(struct image_store *store, const char *chain)
@@ -35,17 +36,35 @@ char *image__layer_path(struct image_store *store, const char *chain)
 	return xasprintf("%s/layers/%s/diff", store->root, image__hex(chain));
 }
 
+/* NULL: not unpacked. */
+static json_t *read_record(struct image_store *store, const char *hex)
+{
+	cleanup_free char *path = xasprintf("%s/layer.json", hex);
+	cleanup_err struct err ignored = ERR_INIT;
+	json_t *j = NULL;
+
+	(void)json_read(store->layers, path, LAYER_RECORD_MAX, &j, &ignored);
+	return j;
+}
+
 uint64_t image__layer_size(struct image_store *store, const char *chain)
 {
-	cleanup_free char *path = xasprintf("%s/layer.json", image__hex(chain));
-	cleanup_json json_t *j = NULL;
-	struct err ignored = ERR_INIT; /* not unpacked: no size */
-	int64_t size;
+	cleanup_json json_t *j = read_record(store, image__hex(chain));
+	int64_t size = json_int(j, "size", 0);
 
-	if (json_read(store->layers, path, LAYER_RECORD_MAX, &j, &ignored) < 0)
-		err_done(&ignored);
-	size = json_int(j, "size", 0);
 	return size > 0 ? (uint64_t)size : 0;
+}
+
+bool image__layer_stands_on(struct image_store *store, const char *hex, const char *below)
+{
+	cleanup_json json_t *j = read_record(store, hex);
+	char diff_id[DIGEST_TEXT], chain[DIGEST_TEXT];
+
+	snprintf(diff_id, sizeof(diff_id), "%s", json_str(j, "diff_id", ""));
+	if (strlen(diff_id) != DIGEST_TEXT - 1)
+		return false;
+	image__chain(below, diff_id, chain);
+	return str_eq(image__hex(chain), hex);
 }
 
 int image__layer_begin(struct image_store *store, struct layer_writer *ret, struct err *err)
@@ -74,6 +93,28 @@ int image__layer_begin(struct image_store *store, struct layer_writer *ret, stru
 	return 0;
 }
 
+int image__layer_name(struct image_store *store, int dir, const char *name, const char *chain,
+		      struct err *err)
+{
+	const char *hex = image__hex(chain);
+	cleanup_free char *aside = xasprintf("tmp-gone-%s", hex);
+	int r;
+
+	if (renameat(dir, name, store->layers, hex) == 0)
+		return 1;
+	if (errno != EEXIST && errno != ENOTEMPTY)
+		return err_sys(err, errno, "store layer '%s'", chain);
+	if (difference_complete(store->layers, hex))
+		return 0; /* the same, made by somebody else meanwhile */
+	/* A difference whose base is gone. */
+	if (renameat(store->layers, hex, store->layers, aside) < 0)
+		return err_sys(err, errno, "set layer '%s' aside", chain);
+	if (renameat(dir, name, store->layers, hex) < 0)
+		return err_sys(err, errno, "store layer '%s'", chain);
+	r = fs_remove_tree(store->layers, aside, err);
+	return r < 0 ? r : 1;
+}
+
 int image__layer_commit(struct layer_writer *w, const char *chain,
 			const struct unpack_result *result, struct err *err)
 {
@@ -86,13 +127,10 @@ int image__layer_commit(struct layer_writer *w, const char *chain,
 	r = json_write(w->dir, "layer.json", j, 0600, 0, err);
 	if (r < 0)
 		return r;
-	if (renameat(w->store->layers, w->temp, w->store->layers, image__hex(chain)) == 0) {
+	r = image__layer_name(w->store, w->store->layers, w->temp, chain, err);
+	if (r > 0)
 		w->temp[0] = '\0';
-		return 0;
-	}
-	if (errno == EEXIST || errno == ENOTEMPTY)
-		return 0; /* the same, made by somebody else meanwhile */
-	return err_sys(err, errno, "store layer '%s'", chain);
+	return r < 0 ? r : 0;
 }
 
 void image__layer_done(struct layer_writer *w)

@@ -6,8 +6,10 @@
  * A tree that was made from another one shares the files that did not change with it: one inode
  * with a name in both. What such a file is in the other's archive, it is in this one; it is taken
  * from there and never opened. */
+#include "base/difference.h"
 #include "base/fs.h"
 #include "image/first-names.h"
+#include "image/names.h"
 #include "image/old-archive.h"
 
 #include <archive.h>
@@ -35,6 +37,7 @@ struct pack {
 	struct err *err; /* of the sink */
 	struct first_names links;
 	struct old_archive *old; /* NULL: none */
+	bool one_base;		 /* the old tree is a difference of the same layer */
 	dev_t device;		 /* of the whole tree */
 	uint64_t entries;
 	char *buf;
@@ -236,51 +239,6 @@ static int write_entry(struct pack *p, int dir, const char *name, const char *pa
 
 /* --- directories --- */
 
-/* A name in a directory, and which file it is, as far as the directory itself says. */
-struct name {
-	char *text;
-	uint64_t inode;
-	unsigned char type; /* DT_... */
-};
-struct names {
-	VEC(struct name) items; /* sorted */
-};
-
-static void names_done(struct names *names)
-{
-	vec_each(n, &names->items)
-		free(n->text);
-	vec_done(&names->items);
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(((const struct name *)a)->text, ((const struct name *)b)->text);
-}
-
-static int list_names(int fd, const char *path, struct names *ret, struct err *err)
-{
-	int copy = fs_open(fd, ".", O_RDONLY | O_DIRECTORY, 0, err);
-	cleanup_dir DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-	struct dirent *entry;
-
-	if (copy < 0)
-		return copy;
-	if (!dir) {
-		fd_close(copy);
-		return err_sys(err, ENOMEM, "read the directory '%s'", path);
-	}
-	for (errno = 0; (entry = readdir(dir)); errno = 0)
-		if (!str_eq(entry->d_name, ".") && !str_eq(entry->d_name, ".."))
-			vec_push(&ret->items, (struct name){ xstrdup(entry->d_name), entry->d_ino,
-							     entry->d_type });
-	if (errno)
-		return err_sys(err, errno, "read the directory '%s'", path);
-	if (ret->items.n)
-		qsort(ret->items.v, ret->items.n, sizeof(*ret->items.v), by_text);
-	return 0;
-}
-
 /* 1: the entry was taken from the old archive. */
 static int take_entry(struct pack *p, const char *path, struct err *err)
 {
@@ -295,36 +253,47 @@ static int take_entry(struct pack *p, const char *path, struct err *err)
 	return r < 0 ? r : 1;
 }
 
-/* A directory of the tree, and the one at its place in the old tree. */
+/* A directory of the tree, and the one at its place in the old tree; of each what is its own and
+ * what is its base's. FD_NONE: none. */
 struct place {
-	int dir, old_dir; /* FD_NONE: none */
+	int dir, base, old_dir, old_base;
 	const char *prefix;
 	int depth;
 };
 
-static int pack_dir(struct pack *p, const struct place *at, struct err *err);
-
-static int pack_below(struct pack *p, const struct place *at, const char *name, const char *path,
-		      struct err *err)
+static void place_done(struct place *at)
 {
-	cleanup_fd int sub = fs_open(at->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, err);
-	cleanup_fd int old = at->old_dir < 0 || at->depth > SHARED_DEPTH_MAX
-				     ? FD_NONE
-				     : openat(at->old_dir, name,
-					      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct place below = { sub, old, path, at->depth + 1 };
-
-	return sub < 0 ? sub : pack_dir(p, &below, err);
+	fd_close(at->dir);
+	fd_close(at->base);
+	fd_close(at->old_dir);
+	fd_close(at->old_base);
 }
 
-/* `same`: the old directory has the same file under this name. */
-static int pack_one(struct pack *p, const struct place *at, const struct name *found, bool same,
-		    struct err *err)
+static int pack_dir(struct pack *p, const struct place *at, struct err *err);
+
+static int pack_below(struct pack *p, const struct place *at, const struct layer_name *name,
+		      const struct layer_name *old, const char *path, struct err *err)
+{
+	cleanup_err struct err ignored = ERR_INIT; /* then nothing is shared below */
+	cleanup(place_done) struct place below = {
+		FD_NONE, FD_NONE, FD_NONE, FD_NONE, path, at->depth + 1,
+	};
+	int r = layer_names_enter(at->dir, at->base, name, &below.dir, &below.base, err);
+
+	if (r == 0 && old && at->depth <= SHARED_DEPTH_MAX)
+		(void)layer_names_enter(at->old_dir, at->old_base, old, &below.old_dir,
+					&below.old_base, &ignored);
+	return r < 0 ? r : pack_dir(p, &below, err);
+}
+
+/* `other`: what the old directory has under this name, or NULL; `same`: the same file. */
+static int pack_one(struct pack *p, const struct place *at, const struct layer_name *found,
+		    const struct layer_name *other, bool same, struct err *err)
 {
 	cleanup_free char *path = NULL;
 	const char *prefix = at->prefix, *name = found->text, *first = NULL;
 	bool opaque = false;
-	int dir = at->dir, r = 0;
+	int dir = found->base ? at->base : at->dir, r = 0;
 	struct stat st = {
 		.st_dev = p->device,
 		.st_ino = found->inode,
@@ -362,32 +331,45 @@ static int pack_one(struct pack *p, const struct place *at, const struct name *f
 		if (r < 0)
 			return r;
 	}
-	return pack_below(p, at, name, path, err);
+	return pack_below(p, at, found, other, path, err);
+}
+
+static bool can_be_shared(const struct layer_name *n)
+{
+	return n->type == DT_REG || n->type == DT_LNK;
+}
+
+/* Both trees are differences of one layer, and neither differs here. */
+static bool is_same_dir(const struct pack *p, const struct place *at)
+{
+	return p->one_base && at->dir < 0 && at->old_dir < 0 && at->old_base >= 0;
 }
 
 static int pack_dir(struct pack *p, const struct place *at, struct err *err)
 {
-	cleanup(names_done) struct names names = { 0 }, old = { 0 };
-	const struct name *other;
+	cleanup_layer_names struct layer_names names = { 0 }, old = { 0 };
+	bool same_dir = is_same_dir(p, at);
 	size_t k = 0;
 	int r;
 
 	if (at->depth > PACK_DEPTH_MAX)
 		return err_input(err, "'%.200s' is deeper than %d directories", at->prefix,
 				 PACK_DEPTH_MAX);
-	r = list_names(at->dir, at->prefix, &names, err);
-	if (r == 0 && at->old_dir >= 0)
-		r = list_names(at->old_dir, at->prefix, &old, err);
+	r = layer_names_list(at->dir, at->base, at->prefix, &names, err);
+	if (r == 0 && !same_dir)
+		r = layer_names_list(at->old_dir, at->old_base, at->prefix, &old, err);
 	vec_each(n, &names.items) {
+		const struct layer_name *other = same_dir ? n : NULL;
 		bool same;
 
 		while (k < old.items.n && strcmp(old.items.v[k].text, n->text) < 0)
 			k++;
-		other = k < old.items.n ? &old.items.v[k] : NULL;
-		same = other && other->inode == n->inode && str_eq(other->text, n->text) &&
-		       (n->type == DT_REG || n->type == DT_LNK) && other->type == n->type;
+		if (k < old.items.n && str_eq(old.items.v[k].text, n->text))
+			other = &old.items.v[k];
+		same = other && other->inode == n->inode && can_be_shared(n) &&
+		       other->type == n->type;
 		if (r == 0)
-			r = pack_one(p, at, n, same, err);
+			r = pack_one(p, at, n, other, same, err);
 	}
 	return r;
 }
@@ -416,35 +398,82 @@ static int pack_root(struct pack *p, int root, struct err *err)
 	return write_entry(p, root, ".", "./", &st, NULL, &opaque, err);
 }
 
-int image__pack(int root, const struct pack_old *old, const struct pack_sink *sink,
-		uint64_t *ret_entries, struct err *err)
+static bool one_file_system(const int *fds, size_t count, dev_t *ret)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < count; i++) {
+		if (fds[i] < 0)
+			continue;
+		if (fstat(fds[i], &st) < 0 || (i && st.st_dev != *ret) || !inodes_tell(fds[i]))
+			return false;
+		*ret = st.st_dev;
+	}
+	return true;
+}
+
+static bool is_same_file(int a, int b)
+{
+	struct stat st[2];
+
+	return a >= 0 && b >= 0 && fstat(a, &st[0]) == 0 && fstat(b, &st[1]) == 0 &&
+	       st[0].st_dev == st[1].st_dev && st[0].st_ino == st[1].st_ino;
+}
+
+/* Sets the roots, and what the two trees have in common. */
+static void begin(struct pack *p, const struct pack_tree *tree, const struct pack_old *old,
+		  struct place *ret)
+{
+	*ret = (struct place){ tree->root, tree->base, FD_NONE, FD_NONE, "", 0 };
+	if (!old)
+		return;
+	int fds[] = { tree->root, tree->base, old->tree.root, old->tree.base };
+
+	if (!one_file_system(fds, ARRAY_SIZE(fds), &p->device))
+		return;
+	p->old = old->archive;
+	ret->old_dir = old->tree.root;
+	ret->old_base = old->tree.base;
+	if (is_same_file(tree->base, old->tree.root)) {
+		/* A whole layer differs from itself in nothing. */
+		ret->old_dir = FD_NONE;
+		ret->old_base = old->tree.root;
+	}
+	p->one_base = is_same_file(ret->base, ret->old_base);
+}
+
+int pack_tree_open(int root, struct pack_tree *ret, struct err *err)
+{
+	*ret = (struct pack_tree){ root, FD_NONE };
+	return difference_base(root, &ret->base, err);
+}
+
+void pack_tree_done(struct pack_tree *tree)
+{
+	tree->base = fd_close(tree->base);
+}
+
+int image__pack(const struct pack_tree *tree, const struct pack_old *old,
+		const struct pack_sink *sink, uint64_t *ret_entries, struct err *err)
 {
 	struct pack p = {
 		.a = archive_write_new(),
 		.sink = sink,
 		.err = err,
-		.old = old ? old->archive : NULL,
 		.buf = xmalloc(IMAGE_COPY_CHUNK),
 		.out = xmalloc(IMAGE_COPY_CHUNK),
 	};
-	struct place top = { root, old ? old->root : FD_NONE, "", 0 };
-	struct stat st[2];
+	struct place top;
 	int r = 0;
 
-	if (old && (fstat(root, &st[0]) < 0 || fstat(old->root, &st[1]) < 0 ||
-		    st[0].st_dev != st[1].st_dev || !inodes_tell(root))) {
-		top.old_dir = FD_NONE;
-		p.old = NULL;
-	}
-	p.device = p.old ? st[0].st_dev : 0;
-
+	begin(&p, tree, old, &top);
 	archive_write_set_format_pax_restricted(p.a);
 	if (archive_write_set_options(p.a, "pax:xattrheader=SCHILY") < ARCHIVE_WARN ||
 	    archive_write_set_bytes_per_block(p.a, 0) < ARCHIVE_WARN ||
 	    archive_write_open(p.a, &p, NULL, write_sink, NULL) < ARCHIVE_WARN)
 		r = failed(&p, "/", err);
 	if (r == 0)
-		r = pack_root(&p, root, err);
+		r = pack_root(&p, tree->root, err);
 	if (r == 0)
 		r = pack_dir(&p, &top, err);
 	if (r == 0 && archive_write_close(p.a) < ARCHIVE_WARN)

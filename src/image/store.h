@@ -111,24 +111,36 @@ struct pack_sink {
 	int (*add)(void *data, const void *bytes, size_t len, struct err *err);
 	void *data;
 };
+/* A layer's tree, and that of the layer it is a difference of (FD_NONE: it is whole). */
+struct pack_tree {
+	int root, base;
+};
+#define PACK_TREE_NONE ((struct pack_tree){ FD_NONE, FD_NONE })
+/* `root` is borrowed. */
+int pack_tree_open(int root, struct pack_tree *ret, struct err *err);
+void pack_tree_done(struct pack_tree *tree); /* closes the base */
 /* A layer that this one was made from, whose files it shares where they did not change. */
 struct old_archive;
 struct pack_old {
-	int root;		     /* its tree */
+	struct pack_tree tree;	     /* borrowed */
 	struct old_archive *archive; /* at its beginning; is read to its end */
 };
-/* The tree beneath `root` as a layer's tar: sorted, whiteouts as `.wh.` files, whole seconds. The
+/* The tree as a layer's tar: sorted, whiteouts as `.wh.` files, whole seconds. The
  * bytes are the same with and without `old` (may be NULL). -EBADMSG: the old archive is damaged.
  * *ret_entries: how many. */
-int image__pack(int root, const struct pack_old *old, const struct pack_sink *sink,
-		uint64_t *ret_entries, struct err *err);
+int image__pack(const struct pack_tree *tree, const struct pack_old *old,
+		const struct pack_sink *sink, uint64_t *ret_entries, struct err *err);
 
 /* --- layer.c: unpacked layers by chain id --- */
 /* Chain id of a layer on top of `parent` (NULL: the bottom one). */
 void image__chain(const char *parent, const char *diff_id, char ret[DIGEST_TEXT]);
+/* Whether it is there, and what it is a difference of, if it is one. */
 bool image__layer_has(struct image_store *store, const char *chain);
 char *image__layer_path(struct image_store *store, const char *chain); /* owned */
 uint64_t image__layer_size(struct image_store *store, const char *chain);
+/* Whether the layer with the chain id's digits `hex` has the layer `below` (NULL: none) beneath it:
+ * then so may what is a difference of it, whose whiteouts hide no other layer's files. */
+bool image__layer_stands_on(struct image_store *store, const char *hex, const char *below);
 struct layer_writer {
 	struct image_store *store;
 	char temp[40];
@@ -140,6 +152,10 @@ int image__layer_begin(struct image_store *store, struct layer_writer *ret, stru
 /* Names it; one that is there already wins and the new one is dropped. */
 int image__layer_commit(struct layer_writer *w, const char *chain,
 			const struct unpack_result *result, struct err *err);
+/* Renames the directory to the layer's name. 0: the layer is there already, and the directory stays
+ * where it is; 1: renamed. */
+int image__layer_name(struct image_store *store, int dir, const char *name, const char *chain,
+		      struct err *err);
 void image__layer_done(struct layer_writer *w);
 #define cleanup_layer cleanup(image__layer_done)
 /* Unpacks the blob into a layer that was begun; its content must have diff_id (-EBADMSG). */

@@ -1,8 +1,10 @@
 /* Whether the store still is what its names say: every blob is hashed, every layer is unpacked once
  * more from its blob and held against what is there, name by name and byte by byte. */
+#include "base/difference.h"
 #include "base/fs.h"
 #include "base/map.h"
 #include "image/first-names.h"
+#include "image/names.h"
 #include "image/store.h"
 
 #include <fcntl.h>
@@ -20,6 +22,7 @@ void image_damage_done(struct image_damage *d)
 /* Both sides of a comparison; buffers for what is read of them. */
 struct pair {
 	int root[2];
+	int base; /* of the first one, or FD_NONE */
 	char *buf[2];
 	struct first_names links[2];
 };
@@ -128,34 +131,69 @@ static bool same_entry(const int dir[2], const char *path, const char *name, str
 	return same;
 }
 
-/* By path from the roots, so that however deep a tree is, few descriptors are open. 1: the same, 0:
- * not, or an error. */
-static int same_tree(struct pair *p, const char *path, struct err *err)
+/* FD_NONE: it is not there. */
+static int open_below(int root, const char *path, struct err *err)
 {
-	cleanup_strv struct strv there = { 0 }, fresh = { 0 }, dirs = { 0 };
-	struct strv *names[2] = { &there, &fresh };
-	int dir[2] = { FD_NONE, FD_NONE }, r = 0;
-	bool same;
+	cleanup_err struct err why = ERR_INIT;
+	int fd = root < 0 ? FD_NONE : fs_open_beneath(root, path, O_RDONLY | O_DIRECTORY, 0, &why);
 
-	for (int i = 0; i < 2 && r >= 0; i++) {
-		r = dir[i] = fs_open_in_root(p->root[i], path, O_RDONLY | O_DIRECTORY, 0, err);
-		if (r >= 0)
-			r = fs_list(dir[i], ".", names[i], err);
-	}
-	same = r >= 0 && strv_equal(&there, &fresh);
-	for (size_t i = 0; same && i < there.n; i++) {
+	if (fd < 0 && fd != FD_NONE && fd != -ENOENT && fd != -ENOTDIR && fd != -ELOOP)
+		return err_move(err, &why);
+	return fd < 0 ? FD_NONE : fd;
+}
+
+static bool same_names(const struct layer_names *a, const struct layer_names *b)
+{
+	bool same = a->items.n == b->items.n;
+
+	for (size_t i = 0; same && i < a->items.n; i++)
+		same = str_eq(a->items.v[i].text, b->items.v[i].text);
+	return same;
+}
+
+static bool same_entries(struct pair *p, const char *path, const int dirs[3],
+			 const struct layer_names *names, struct strv *ret_below)
+{
+	bool same = true;
+
+	for (size_t i = 0; same && i < names->items.n; i++) {
+		const struct layer_name *n = &names->items.v[i];
+		int dir[2] = { dirs[n->base], dirs[2] };
 		bool is_dir;
 
-		same = same_entry(dir, path, there.v[i], p, &is_dir);
+		same = same_entry(dir, path, n->text, p, &is_dir);
 		if (is_dir)
-			strv_addf(&dirs, "%s/%s", path, there.v[i]);
+			strv_addf(ret_below, "%s/%s", path, n->text);
 	}
-	fd_close(dir[0]);
-	fd_close(dir[1]);
+	return same;
+}
+
+/* By path from the roots, so that however deep a tree is, few descriptors are open. `base`: what
+ * the layer is a difference of is seen here. 1: the same, 0: not, or an error. */
+static int same_tree(struct pair *p, const char *path, bool base, struct err *err)
+{
+	cleanup_layer_names struct layer_names there = { 0 }, fresh = { 0 };
+	cleanup_strv struct strv below = { 0 };
+	int roots[] = { p->root[0], base ? p->base : FD_NONE, p->root[1] };
+	int dirs[] = { FD_NONE, FD_NONE, FD_NONE }, r = 0;
+	bool same;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(roots); i++) {
+		dirs[i] = open_below(roots[i], path, err);
+		r = err->no ? -err->no : 0;
+	}
+	if (r == 0)
+		r = layer_names_list(dirs[0], dirs[1], path, &there, err);
+	if (r == 0)
+		r = layer_names_list(dirs[2], FD_NONE, path, &fresh, err);
+	base = dirs[1] >= 0 && !layer_is_opaque(dirs[0]);
+	same = r == 0 && same_names(&there, &fresh) && same_entries(p, path, dirs, &there, &below);
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+		fd_close(dirs[i]);
 	if (r < 0 || !same)
 		return r < 0 ? r : 0;
-	for (size_t i = 0; i < dirs.n; i++) {
-		r = same_tree(p, dirs.v[i], err);
+	for (size_t i = 0; i < below.n; i++) {
+		r = same_tree(p, below.v[i], base, err);
 		if (r <= 0)
 			return r;
 	}
@@ -173,16 +211,24 @@ static int verify_layer(struct image_store *store, const char *blob, const char 
 	cleanup_free char *a = xmalloc(IMAGE_COPY_CHUNK), *b = xmalloc(IMAGE_COPY_CHUNK);
 	cleanup_fd int root = fs_open(store->layers, there, O_RDONLY | O_DIRECTORY, 0, err);
 	struct unpack_result result;
-	struct pair p = { .buf = { a, b } };
+	struct pair p = { .buf = { a, b }, .base = FD_NONE };
 	int r = root < 0 ? root : image__layer_begin(store, &w, err);
 
+	if (r == 0)
+		r = difference_base(root, &p.base, err);
+	cleanup_fd int base = p.base;
+	bool gone = r == -ENOENT; /* the base: that is damage, too */
+	if (gone) {
+		err_done(err);
+		r = 0;
+	}
 	if (r == 0)
 		r = image__layer_from_blob(store, &w, blob, diff_id, NULL, &result, err);
 	if (r < 0)
 		return r;
 	p.root[0] = root;
 	p.root[1] = w.root;
-	r = same_tree(&p, ".", err);
+	r = gone ? 0 : same_tree(&p, ".", base >= 0, err);
 	first_names_done(&p.links[0]);
 	first_names_done(&p.links[1]);
 	if (r != 0)

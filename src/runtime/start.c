@@ -5,6 +5,7 @@
 #include "runtime/seccomp.h"
 #include "runtime/sys.h"
 
+#include "base/difference.h"
 #include "base/fs.h"
 #include "base/proc.h"
 
@@ -121,18 +122,35 @@ static int make_writable_layer(const char *path, struct err *err)
 	return 0;
 }
 
+/* A layer, and beneath it the one that it is a difference of. */
+static int open_layer(const char *path, int user, int *ret_base, int *ret, struct err *err)
+{
+	cleanup_free char *base = xasprintf("%s/../" DIFFERENCE_LINK, path);
+	cleanup_fd int fd = FD_NONE;
+
+	if (fs_exists(AT_FDCWD, base) && (fd = open_dressed(base, user, err)) < 0)
+		return fd;
+	*ret = open_dressed(path, user, err);
+	if (*ret < 0)
+		return *ret;
+	*ret_base = fd_take(fd);
+	return 0;
+}
+
 int runtime__launch_root(struct launch *l, int user, struct err *err)
 {
 	const struct spec *s = l->spec;
-	int fd;
+	int fd, base, r;
 
 	if (!s->layers.n) {
 		l->rootfs = open_dressed(s->rootfs, user, err);
 		return l->rootfs < 0 ? l->rootfs : 0;
 	}
 	for (size_t i = 0; i < s->layers.n; i++) {
-		if ((fd = open_dressed(s->layers.v[i], user, err)) < 0)
-			return fd;
+		if ((r = open_layer(s->layers.v[i], user, &base, &fd, err)) < 0)
+			return r;
+		if (base >= 0)
+			vec_push(&l->layers, base);
 		vec_push(&l->layers, fd);
 	}
 	if (!s->dir) /* nothing is to be written */
@@ -160,11 +178,13 @@ static int open_subpath(const struct spec_mount *m, struct err *err)
 static int prepare_overlay(const struct spec_mount *m, int user, struct launch_mount *ret,
 			   struct err *err)
 {
-	int fd;
+	int fd, base, r;
 
 	for (size_t i = 0; i < m->layers.n; i++) {
-		if ((fd = open_dressed(m->layers.v[i], user, err)) < 0)
-			return fd;
+		if ((r = open_layer(m->layers.v[i], user, &base, &fd, err)) < 0)
+			return r;
+		if (base >= 0)
+			vec_push(&ret->layers, base);
 		vec_push(&ret->layers, fd);
 	}
 	if (!m->source) /* nothing is to be written */
