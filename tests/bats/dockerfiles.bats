@@ -2,6 +2,10 @@
 # longer and is made by `tests/build/run` itself.
 load helper
 
+setup_more() {
+	export BATS_TEST_TIMEOUT=600 # one test, some eighty builds twice
+}
+
 @test "the Dockerfiles of all instructions and of the documents become the images that are written down" {
 	run "$BATS_TEST_DIRNAME/../build/run" --no-peer --stave "$(realpath "$STAVE")"
 	echo "$output"

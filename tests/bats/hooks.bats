@@ -225,13 +225,16 @@ no_hook() { ! hook_runs; }
 		    command: sleep 1000
 		    init: true
 		    volumes: ["./data:/data"]
-		    post_start: [{ command: ["sh", "-c", "echo begun >>/data/log; sleep 0.8; echo ended >>/data/log"] }]
+		    post_start: [{ command: ["sh", "-c", "echo begun >>/data/log; until [ -e /data/go ]; do sleep 0.1; done; echo ended >>/data/log"] }]
 	E
 	background out up -d
 	wait_until 20 grep -q begun data/log
 	kill -9 "$(role_pid supervisor)"
+	begun_twice() { [ "$(grep -c begun data/log)" = 2 ]; }
+	wait_until 20 begun_twice
+	touch data/go
 	wait $job || { cat out; false; }
 	grep -q ended data/log
-	[ "$(grep -c begun data/log)" = 2 ]
+	begun_twice
 	stave down -t 1
 }

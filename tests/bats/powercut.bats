@@ -71,7 +71,7 @@ cut() {
 }
 
 @test "while bytes come in" {
-	rules slow <<<'GET blobs 9 slow 2000000'
+	rules slow <<<'GET blobs 9 slow 700000'
 	cut '[ -n "$(find m/root/blobs/tmp -name "part-*" -size +600k 2>/dev/null)" ]'
 }
 

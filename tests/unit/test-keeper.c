@@ -69,7 +69,7 @@ static void list(bool acknowledge)
 		struct keeper_message m;
 		cleanup_fd int fd = FD_NONE;
 		struct pollfd pfd = { .fd = KEEPER_FD_SOCKET, .events = POLLIN };
-		if (poll(&pfd, 1, 5000) <= 0 || keeper_receive(KEEPER_FD_SOCKET, 0, &m, &fd) <= 0)
+		if (poll(&pfd, 1, 60000) <= 0 || keeper_receive(KEEPER_FD_SOCKET, 0, &m, &fd) <= 0)
 			return say("no answer\n");
 		over |= m.type == KEEPER_LIST_END;
 		char text[5] = "", line[256];

@@ -487,7 +487,7 @@ static size_t transfer(struct loop *loop, int from, int to, size_t total)
 {
 	static char buf[100000];
 	size_t sent = 0, got = 0;
-	for (nsec_t end = now_mono() + 5 * NSEC_PER_SEC; got < total && now_mono() < end;) {
+	for (nsec_t end = now_mono() + 60 * NSEC_PER_SEC; got < total && now_mono() < end;) {
 		size_t more = total - sent < sizeof(buf) ? total - sent : sizeof(buf);
 		ssize_t n = more ? send(from, buf, more, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
 		sent += n > 0 ? (size_t)n : 0;

@@ -5,6 +5,8 @@
 
 #include "engine/plan.h"
 
+#include <time.h>
+
 static const struct project_network default_network = { .key = "default", .name = "p_default" };
 
 static void load_depends(struct service *s, const json_t *j)
@@ -556,12 +558,12 @@ static void two_thousand_services(void **state)
 	struct goal goal = { .kind = GOAL_UP };
 	cleanup_plan struct plan plan = { 0 };
 	cleanup_err struct err err = ERR_INIT;
-	nsec_t before = now_mono();
+	clock_t before = clock(); /* what others do does not count */
 	assert_int_equal(plan_make(project, &observed, &goal, &plan, &err), 0);
-	nsec_t took = now_mono() - before;
+	double took = (double)(clock() - before) / CLOCKS_PER_SEC;
 	assert_int_equal(plan.steps.n, 2 * COUNT + 1);
-	print_message("%d services planned in %.1f ms\n", COUNT, (double)took / 1e6);
-	assert_true(took < NSEC_PER_SEC); /* quadratic would be far above, whatever the machine */
+	print_message("%d services planned in %.1f ms\n", COUNT, took * 1e3);
+	assert_true(took < 1); /* quadratic would be far above, whatever the machine */
 	observed_done(&observed);
 }
 
