@@ -3,16 +3,11 @@
  * next pull goes on from there; nothing gets a name before every byte has been checked. */
 #include "base/fs.h"
 #include "base/log.h"
+#include "image/crew.h"
 #include "image/http.h"
 #include "image/inflate.h"
 #include "image/registries.h"
 #include "image/store.h"
-
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 
 #define MANIFEST_TYPES                                                                             \
 	"application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "    \
@@ -21,7 +16,6 @@
 
 enum {
 	PULL_WORKERS = 4, /* layers at once; the wire is kept busy while some wait for the disk */
-	PULL_MESSAGE_TEXT = 512,
 	PULL_TELL_EVERY = 1 << 20,
 };
 
@@ -151,28 +145,17 @@ static int fetch_manifest(struct pull *p, struct manifest *ret, char ret_top[DIG
 
 /* --- a layer, in its own process --- */
 
-struct message {
-	bool last;
-	uint64_t done, total;
-	enum err_kind kind;
-	int no;
-	char text[PULL_MESSAGE_TEXT];
-};
-
 struct download {
 	struct http_stream *stream;
 	struct blob_writer blob;
 	uint64_t there, size, told;
-	int tell_fd;
+	struct crew_voice *voice;
 };
 
 static void tell(struct download *d)
 {
-	struct message m = { .done = d->blob.size, .total = d->size };
-
 	d->told = d->blob.size;
-	/* Smaller than PIPE_BUF: whole or not at all, and a lost one does not matter. */
-	(void)!write(d->tell_fd, &m, sizeof(m));
+	image__crew_tell(d->voice, "Downloading", d->blob.size, d->size);
 }
 
 static ssize_t read_download(void *data, void *buf, size_t size, struct err *err)
@@ -213,8 +196,11 @@ struct layer_job {
 	const struct manifest_layer *layer;
 	const char *diff_id;
 	char chain[DIGEST_TEXT];
-	pid_t pid;
-	int fd; /* messages */
+};
+
+struct layer_jobs {
+	struct pull *pull;
+	struct layer_job v[IMAGE_LAYERS_MAX];
 };
 
 static int fetch_layer(struct pull *p, const struct layer_job *job, struct download *d,
@@ -254,12 +240,10 @@ static int fetch_layer(struct pull *p, const struct layer_job *job, struct downl
 	return r;
 }
 
-static int fetch_layer_once(struct pull *p, const struct layer_job *job, int tell_fd,
+static int fetch_layer_once(struct pull *p, const struct layer_job *job, struct crew_voice *voice,
 			    struct err *err)
 {
-	struct download d = { .blob = BLOB_WRITER_NONE,
-			      .size = job->layer->size,
-			      .tell_fd = tell_fd };
+	struct download d = { .blob = BLOB_WRITER_NONE, .size = job->layer->size, .voice = voice };
 	int r = fetch_layer(p, job, &d, err);
 
 	image__http_stream_free(d.stream);
@@ -267,148 +251,71 @@ static int fetch_layer_once(struct pull *p, const struct layer_job *job, int tel
 	return r;
 }
 
-static int layer_work(struct pull *p, const struct layer_job *job, int tell_fd, struct err *err)
+/* In a worker: connections of its own. */
+static void enter_worker(void *data)
 {
+	struct layer_jobs *jobs = data;
+
+	jobs->pull->http = image__http_clone(jobs->pull->http);
+}
+
+static int layer_work(void *data, size_t i, struct crew_voice *voice, void *result, struct err *err)
+{
+	struct layer_jobs *jobs = data;
+	const struct layer_job *job = &jobs->v[i];
+	struct pull *p = jobs->pull;
 	int r;
 
+	(void)result;
 	if (image__blob_has(p->store, job->layer->digest))
 		return image__layer_unpack(p->store, job->layer->digest, job->diff_id, job->chain,
 					   NULL, err);
-	p->http = image__http_clone(p->http);
-	r = fetch_layer_once(p, job, tell_fd, err);
+	r = fetch_layer_once(p, job, voice, err);
 	/* Once more from the start: an old piece may have been of no use, or bits have flipped. */
 	if (r == -ESPIPE || (r < 0 && err->kind == ERR_INPUT && r != -EUCLEAN)) {
 		err_done(err);
-		r = fetch_layer_once(p, job, tell_fd, err);
+		r = fetch_layer_once(p, job, voice, err);
 	}
 	return r < 0 ? err_wrap(err, "layer '%.19s'", job->layer->digest) : 0;
 }
 
-static void layer_process(struct pull *p, const struct layer_job *job, int tell_fd)
-{
-	struct message m = { .last = true };
-	struct err err = ERR_INIT;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (layer_work(p, job, tell_fd, &err) < 0) {
-		m.kind = err.kind;
-		m.no = err.no;
-		snprintf(m.text, sizeof(m.text), "%s", err.msg);
-	}
-	_exit(write(tell_fd, &m, sizeof(m)) == sizeof(m) ? 0 : 1);
-}
-
 /* --- all layers --- */
 
-static int start_layer(struct pull *p, struct layer_job *job, struct err *err)
+static void layer_told(void *data, size_t i, const char *phase, uint64_t done, uint64_t total)
 {
-	int fds[2];
+	const struct layer_jobs *jobs = data;
+	const struct image_progress *progress = &jobs->pull->options->progress;
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_sys(err, errno, "start a download");
-	fflush(NULL);
-	job->pid = fork();
-	if (job->pid == 0)
-		layer_process(p, job, fds[1]);
-	close(fds[1]);
-	if (job->pid < 0) {
-		close(fds[0]);
-		return err_sys(err, errno, "start a download");
-	}
-	job->fd = fds[0];
-	return 0;
-}
-
-static void end_layer(struct layer_job *job)
-{
-	job->fd = fd_close(job->fd);
-	while (waitpid(job->pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	job->pid = 0;
-}
-
-/* One message of a worker. *ret_ended: it was the last. */
-static int hear_layer(struct pull *p, struct layer_job *job, bool *ret_ended, struct err *err)
-{
-	const struct image_progress *progress = &p->options->progress;
-	const char *what = job->layer->digest;
-	struct message m;
-	ssize_t n = read(job->fd, &m, sizeof(m));
-
-	if (n < 0 && errno == EINTR)
-		return 0;
-	*ret_ended = n != sizeof(m) || m.last;
-	if (n != sizeof(m))
-		return err_new(err, ERR_INTERNAL, EIO, "the download of layer '%.19s' ended early",
-			       what);
-	if (!m.last) {
-		if (progress->fn)
-			progress->fn(progress->data, what, "Downloading", m.done, m.total);
-		return 0;
-	}
-	m.text[sizeof(m.text) - 1] = '\0';
-	if (m.kind)
-		return err_new(err, m.kind, m.no > 0 ? m.no : EIO, "%s", m.text);
 	if (progress->fn)
-		progress->fn(progress->data, what, "Pull complete", job->layer->size,
-			     job->layer->size);
-	return 0;
+		progress->fn(progress->data, jobs->v[i].layer->digest, phase, done, total);
 }
 
-static int run_jobs(struct pull *p, struct layer_job *jobs, size_t count, struct err *err)
+static void layer_done(void *data, size_t i, const void *result)
 {
-	size_t next = 0, running = 0;
-	int r = 0;
+	const struct layer_jobs *jobs = data;
+	uint64_t size = jobs->v[i].layer->size;
 
-	if (count)
-		image__inflate_prepare();
-
-	while (r == 0 && (next < count || running)) {
-		struct pollfd polls[IMAGE_LAYERS_MAX];
-
-		while (r == 0 && next < count && running < PULL_WORKERS) {
-			r = start_layer(p, &jobs[next], err);
-			if (r == 0) {
-				next++;
-				running++;
-			}
-		}
-		for (size_t i = 0; i < next; i++) /* ended ones have a negative descriptor */
-			polls[i] = (struct pollfd){ .fd = jobs[i].fd, .events = POLLIN };
-		if (r < 0 || (poll(polls, next, -1) < 0 && errno != EINTR))
-			break;
-		for (size_t i = 0; i < next && r == 0; i++) {
-			bool ended = false;
-
-			if (jobs[i].fd < 0 || !polls[i].revents)
-				continue;
-			r = hear_layer(p, &jobs[i], &ended, err);
-			if (ended) {
-				end_layer(&jobs[i]);
-				running--;
-			}
-		}
-	}
-	for (size_t i = 0; i < next; i++)
-		if (jobs[i].pid > 0) {
-			kill(jobs[i].pid, SIGKILL);
-			end_layer(&jobs[i]);
-		}
-	return r;
+	(void)result;
+	layer_told(data, i, "Pull complete", size, size);
 }
 
 static int fetch_layers(struct pull *p, const struct manifest *m, const struct image_config *c,
 			struct err *err)
 {
-	struct layer_job jobs[IMAGE_LAYERS_MAX];
+	struct layer_jobs jobs = { .pull = p };
+	struct crew crew = { .at_once = PULL_WORKERS,
+			     .data = &jobs,
+			     .enter = enter_worker,
+			     .work = layer_work,
+			     .told = layer_told,
+			     .done = layer_done };
 	char chain[DIGEST_TEXT];
-	size_t count = 0;
 
 	if (c->diff_ids.n != m->layers.n)
 		return err_input(err, "the manifest has %zu layers, the config %zu", m->layers.n,
 				 c->diff_ids.n);
 	for (size_t i = 0; i < m->layers.n; i++) {
-		struct layer_job *job = &jobs[count];
+		struct layer_job *job = &jobs.v[crew.count];
 		bool twice = false;
 
 		image__chain(i ? chain : NULL, c->diff_ids.v[i], chain);
@@ -423,13 +330,13 @@ static int fetch_layers(struct pull *p, const struct manifest *m, const struct i
 							m->layers.v[i].size, m->layers.v[i].size);
 			continue;
 		}
-		*job = (struct layer_job){ .layer = &m->layers.v[i],
-					   .diff_id = c->diff_ids.v[i],
-					   .fd = FD_NONE };
+		*job = (struct layer_job){ .layer = &m->layers.v[i], .diff_id = c->diff_ids.v[i] };
 		memcpy(job->chain, chain, DIGEST_TEXT);
-		count++;
+		crew.count++;
 	}
-	return run_jobs(p, jobs, count, err);
+	if (crew.count)
+		image__inflate_prepare();
+	return image__crew_run(&crew, err);
 }
 
 static int pull_all(struct pull *p, void *data, struct err *err)

@@ -8,21 +8,28 @@
 #include "base/fs.h"
 #include "base/parse.h"
 #include "image/compress.h"
+#include "image/crew.h"
 #include "image/http.h"
 #include "image/store.h"
 
 #include <sys/xattr.h>
 
 #define PACKED_XATTR "user.stave.gzip" /* "sha256:... SIZE" of the blob, compressed */
-enum { PUSH_TRIES = 4, PACKED_NOTE_MAX = DIGEST_TEXT + 24, PUSH_TELL_EVERY = 1 << 20 };
+enum {
+	PUSH_WORKERS = 4,
+	PUSH_TRIES = 4,
+	PACKED_NOTE_MAX = DIGEST_TEXT + 24,
+	PUSH_TELL_EVERY = 1 << 20
+};
 
 struct push {
 	struct image_store *store;
 	struct http *http;
 	struct image_ref ref;
 	const struct image_pull *options;
-	bool exact;		/* nothing is compressed: a config names the blobs */
-	struct ref_list others; /* where a blob may be mounted from */
+	struct crew_voice *voice; /* in a worker */
+	bool exact;		  /* nothing is compressed: a config names the blobs */
+	struct ref_list others;	  /* where a blob may be mounted from */
 };
 
 static void push_done(struct push *p)
@@ -36,7 +43,9 @@ static void tell(struct push *p, const char *what, const char *phase, uint64_t d
 {
 	const struct image_progress *progress = &p->options->progress;
 
-	if (progress->fn)
+	if (p->voice)
+		image__crew_tell(p->voice, phase, done, size);
+	else if (progress->fn)
 		progress->fn(progress->data, what, phase, done, size);
 }
 
@@ -384,36 +393,108 @@ static void redirect(json_t *descriptor, const char *digest, uint64_t size)
 	json_put(descriptor, "size", json_integer((json_int_t)size));
 }
 
+/* The layers of an image, each content once. */
+struct layers {
+	struct push *push;
+	const struct manifest *m;
+	size_t which[IMAGE_LAYERS_MAX]; /* of a piece of work: the layer */
+	size_t piece[IMAGE_LAYERS_MAX]; /* of a layer: the piece of work */
+	struct packed
+		packed[IMAGE_LAYERS_MAX]; /* of a piece: what it became; no digest: as it was */
+};
+
+static void enter_worker(void *data)
+{
+	struct layers *l = data;
+
+	l->push->http = image__http_clone(l->push->http);
+}
+
+static int push_layer(void *data, size_t i, struct crew_voice *voice, void *result, struct err *err)
+{
+	struct layers *l = data;
+	const struct manifest_layer *layer = &l->m->layers.v[l->which[i]];
+	cleanup_free char *type = l->push->exact ? NULL : packed_type(layer->media_type);
+
+	l->push->voice = voice;
+	return type ? push_packed(l->push, layer->digest, result, err)
+		    : push_blob(l->push, layer->digest, layer->size, err);
+}
+
+static void layer_told(void *data, size_t i, const char *phase, uint64_t done, uint64_t size)
+{
+	struct layers *l = data;
+
+	tell(l->push, l->m->layers.v[l->which[i]].digest, phase, done, size);
+}
+
+static void layer_done(void *data, size_t i, const void *result)
+{
+	struct layers *l = data;
+
+	memcpy(&l->packed[i], result, sizeof(l->packed[i]));
+}
+
+static int push_layers(struct layers *l, struct err *err)
+{
+	struct crew crew = { .at_once = PUSH_WORKERS,
+			     .data = l,
+			     .enter = enter_worker,
+			     .work = push_layer,
+			     .told = layer_told,
+			     .done = layer_done };
+
+	_Static_assert(sizeof(struct packed) <= CREW_RESULT_MAX, "fits into a worker's answer");
+	for (size_t i = 0; i < l->m->layers.n; i++) {
+		size_t k = 0;
+
+		while (k < crew.count &&
+		       !str_eq(l->m->layers.v[l->which[k]].digest, l->m->layers.v[i].digest))
+			k++;
+		l->piece[i] = k;
+		if (k == crew.count)
+			l->which[crew.count++] = i;
+	}
+	return image__crew_run(&crew, err);
+}
+
+/* The manifest as it has to be for what was sent; NULL: as it is. New reference. */
+static json_t *packed_manifest(const struct layers *l)
+{
+	json_t *changed = NULL;
+
+	for (size_t i = 0; i < l->m->layers.n; i++) {
+		const struct packed *packed = &l->packed[l->piece[i]];
+		cleanup_free char *type = packed_type(l->m->layers.v[i].media_type);
+		json_t *item;
+
+		if (!packed->digest[0] || !type)
+			continue;
+		if (!changed)
+			changed = json_deep_copy(l->m->raw);
+		item = json_array_get(json_object_get(changed, "layers"), i);
+		redirect(item, packed->digest, packed->size);
+		json_put_str(item, "mediaType", type);
+	}
+	return changed;
+}
+
 static int push_image(struct push *p, const char *digest, const char *which,
 		      char ret_digest[DIGEST_TEXT], uint64_t *ret_size, struct err *err)
 {
 	cleanup_manifest struct manifest m = { 0 };
 	cleanup_json json_t *changed = NULL;
+	struct layers layers = { .push = p, .m = &m };
 	int r = image__manifest_load(p->store, digest, &m, err);
 
-	for (size_t i = 0; r == 0 && i < m.layers.n; i++) {
-		const struct manifest_layer *layer = &m.layers.v[i];
-		cleanup_free char *type = p->exact ? NULL : packed_type(layer->media_type);
-		struct packed packed;
-		json_t *item;
-
-		if (!type) {
-			r = push_blob(p, layer->digest, layer->size, err);
-			continue;
-		}
-		r = push_packed(p, layer->digest, &packed, err);
-		if (r < 0)
-			break;
-		if (!changed)
-			changed = json_deep_copy(m.raw);
-		item = json_array_get(json_object_get(changed, "layers"), i);
-		redirect(item, packed.digest, packed.size);
-		json_put_str(item, "mediaType", type);
-	}
+	/* The config first: its connection asks for what all need, a token. */
 	if (r == 0)
 		r = push_blob(p, m.config, m.config_size, err);
+	if (r == 0)
+		r = push_layers(&layers, err);
 	if (r < 0)
 		return r;
+	changed = packed_manifest(&layers);
 	return put_stored(
 		p, digest, changed, which,
 		json_str(m.raw, "mediaType", "application/vnd.oci.image.manifest.v1+json"),

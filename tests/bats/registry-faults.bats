@@ -201,6 +201,35 @@ no_worker() {
 	sound "$OTHER"
 }
 
+@test "the layers of a push go side by side: one that waits holds up no other" {
+	mkdir "$DIR/context"
+	for i in 1 2 3; do echo "$i" >"$DIR/context/f$i"; done
+	printf 'FROM scratch\nCOPY f1 /\nCOPY f2 /\nCOPY f3 /\n' >"$DIR/context/Dockerfile"
+	stave image build -q -t "$FAULTY/side:1" "$DIR/context" >/dev/null
+	stave image push -q "$FAULTY/side:1"
+	first=$(layers_of "$REGISTRY/side:1" | head -n 1)
+	stave image tag "$FAULTY/side:1" "$FAULTY/other/side:1"
+	rules faults <<-R
+		HEAD $first 1 status 429 60
+	R
+	background "$DIR/out" image push -q "$FAULTY/other/side:1"
+	wait_until 50 posted 3 # the config and two layers
+	! grep -q "^POST .*$first" "$T/faults/log"
+	kill -0 "$job"
+	! grep -q '^PUT .*manifests' "$T/faults/log"
+	kill "$job"
+	wait "$job" || true
+	# what is there is not sent again
+	rules faults </dev/null
+	stave image push -q "$FAULTY/other/side:1"
+	[ "$(grep -c '^POST' "$T/faults/log")" = 1 ]
+	grep -q '^PUT .*manifests.* 201' "$T/faults/log"
+}
+
+posted() {
+	[ "$(grep -c '^POST .*other/side/blobs' "$T/faults/log")" -ge "$1" ]
+}
+
 @test "what is compressed on its way is begun again when the way breaks; a damaged blob is not sent" {
 	tar -C / -cf "$DIR/many.tar" etc/services etc/protocols bin/busybox
 	stave image import "$DIR/many.tar" "$FAULTY/broken:1" >/dev/null
