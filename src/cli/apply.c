@@ -18,7 +18,7 @@ int apply_goal(struct cli *cli, const struct goal *goal, struct err *err)
 	cleanup(client_free_cleanup) struct client *client = NULL;
 	cleanup_fd int interrupt_fd = FD_NONE;
 	if (cli->global.dry_run)
-		return planview_run(cli, goal, "text", err);
+		return planview_dry_run(cli, goal, err);
 	int r = cli_need_root(err);
 	if (r == 0)
 		r = interrupt_open(&interrupt_fd, err);
@@ -34,6 +34,8 @@ int apply_goal(struct cli *cli, const struct goal *goal, struct err *err)
 		goal = &chosen;
 	}
 	struct progress *progress = progress_new(cli, 0);
+	if (goal->kind == GOAL_RESTART)
+		progress_restarts(progress);
 	r = client_apply(client, by_files[goal->kind] ? cli->project : NULL, goal, interrupt_fd,
 			 progress_event, progress, err);
 	progress_done(progress);

@@ -41,6 +41,8 @@ static int attach_run(struct cli *cli, void *options, const struct strv *args, s
 	cleanup(client_free_cleanup) struct client *client = NULL;
 	cleanup_fd int pidfd = FD_NONE, peer = FD_NONE;
 	int exit_code = 0;
+	if (cli->global.dry_run)
+		return err_unsupported(err, "interactive run is not supported in dry-run mode");
 	int r = cli_container(cli, args->v[0], (int)o->index.value, &c, err);
 	if (r == 0)
 		r = client_open(&cli->paths, cli->project_name, 0, FD_NONE, &client, err);

@@ -1,6 +1,7 @@
 /* cp: files between a service's container and the host. */
 #include "cli/cli.h"
 #include "cli/copy.h"
+#include "cli/progress.h"
 
 #include "base/fs.h"
 #include "runtime/runtime.h"
@@ -118,6 +119,8 @@ struct copying {
 
 static int copy_one(const struct copying *x, const struct container *c, struct err *err)
 {
+	if (x->cli->global.dry_run)
+		return 0;
 	cleanup(container_end_done) struct container_end end = { FD_NONE, FD_NONE };
 	int r = open_end(x->cli, c, &end, err);
 	if (r < 0)
@@ -125,6 +128,18 @@ static int copy_one(const struct copying *x, const struct container *c, struct e
 	struct copy_end there = { .root = end.root, .userns = end.userns, .path = x->inside };
 	struct copy_end here = { .root = FD_NONE, .userns = FD_NONE, .path = x->here };
 	return copy_tree(x->out ? &there : &here, x->out ? &here : &there, x->flags, err);
+}
+
+static int copy_and_tell(const struct copying *x, const struct container *c,
+			 struct progress *progress, struct err *err)
+{
+	cleanup_free char *subject =
+		x->out ? xasprintf("%s copy %s:%s to %s", c->name, c->name, x->inside, x->here)
+		       : xasprintf("%s copy %s to %s:%s", c->name, x->here, c->name, x->inside);
+	progress_step(progress, subject, "start", "Copying");
+	int r = copy_one(x, c, err);
+	progress_step(progress, subject, r < 0 ? "error" : "done", r < 0 ? "Error" : "Copied");
+	return r;
 }
 
 static int cp_run(struct cli *cli, void *options, const struct strv *args, struct err *err)
@@ -139,7 +154,7 @@ static int cp_run(struct cli *cli, void *options, const struct strv *args, struc
 	int r = cli_need_root(err);
 	if (r == 0)
 		r = find(cli, from ? from_service : to_service, o, &found, err);
-	if (r < 0 || cli->global.dry_run)
+	if (r < 0)
 		return r;
 	/* Into containers owners are kept with and without --archive, as Docker does. */
 	const struct copying x = {
@@ -150,14 +165,18 @@ static int cp_run(struct cli *cli, void *options, const struct strv *args, struc
 		.flags = (o->archive || to ? COPY_OWNERS : 0) | (o->follow ? COPY_FOLLOW : 0),
 	};
 	size_t n = from ? 1 : found.items.n; /* out of one, into all */
-	bool again = n > 1 && strcmp(x.here, "-") == 0;
+	bool again = n > 1 && !cli->global.dry_run && strcmp(x.here, "-") == 0;
 	if (again)
 		r = keep_input(err);
+	struct progress *progress = progress_new(cli, 0);
 	for (size_t i = 0; i < n && r == 0; i++) {
-		if (again && lseek(STDIN_FILENO, 0, SEEK_SET) < 0)
-			return err_sys(err, errno, "read standard input again");
-		r = copy_one(&x, found.items.v[i], err);
+		if (again && lseek(STDIN_FILENO, 0, SEEK_SET) < 0) {
+			r = err_sys(err, errno, "read standard input again");
+			break;
+		}
+		r = copy_and_tell(&x, found.items.v[i], progress, err);
 	}
+	progress_done(progress);
 	return r;
 }
 

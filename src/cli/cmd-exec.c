@@ -94,6 +94,8 @@ static int exec_run(struct cli *cli, void *options, const struct strv *args, str
 	cleanup_strv struct strv command = { 0 }, env = { 0 };
 	cleanup_relay struct relay relay = RELAY_NONE;
 	int r = cli_need_root(err);
+	if (r == 0 && cli->global.dry_run)
+		r = err_unsupported(err, "interactive exec is not supported in dry-run mode");
 	if (r == 0)
 		r = cli_container(cli, args->v[0], (int)o->index.value, &c, err);
 	if (r == 0)

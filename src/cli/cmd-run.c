@@ -294,7 +294,7 @@ static int run_run(struct cli *cli, void *options, const struct strv *args, stru
 	if (r < 0)
 		return r;
 	if (o->dry_run || cli->global.dry_run)
-		return planview_run(cli, &goal, "text", err);
+		return planview_dry_run(cli, &goal, err);
 	r = cli_need_root(err);
 	if (r == 0)
 		r = define_volumes(cli, &o->volumes, err);

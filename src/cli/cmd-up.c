@@ -484,7 +484,7 @@ static int up_run(struct cli *cli, void *options, const struct strv *args, struc
 	if (r < 0)
 		return r;
 	if (cli->global.dry_run)
-		return planview_run(cli, &goal, "text", err);
+		return planview_dry_run(cli, &goal, err);
 	r = cli_need_root(err);
 	return r < 0 ? r : up(cli, o, args, &goal, err);
 }

@@ -22,6 +22,7 @@ struct progress {
 	int socket; /* to the child that draws */
 	pid_t painter;
 	struct map seen; /* subjects */
+	bool restarts;
 };
 
 /* The child that draws. It is told one line per change, "ACTION<TAB>SUBJECT<TAB>TEXT", and draws
@@ -256,6 +257,9 @@ void progress_step(struct progress *p, const char *subject, const char *action, 
 	if (!text)
 		text = "";
 	map_set(&p->seen, subject, p);
+	cleanup_free char *marked = NULL;
+	if (p->cli->global.dry_run)
+		subject = marked = xasprintf("DRY-RUN MODE -  %s", subject);
 	switch (p->mode) {
 	case MODE_QUIET: break;
 	case MODE_JSON: print_json(p, subject, action, text); break;
@@ -275,6 +279,22 @@ static void print_warning(struct progress *p, const char *text)
 	tell_painter(p, "", "warning", line);
 }
 
+/* A restart is a stop and a start that are told as one. */
+static void tell_step(struct progress *p, const struct engine_event *event)
+{
+	const char *text = event->text;
+	if (p->restarts && (str_eq(text, "Stopped") || str_eq(text, "Starting")))
+		return;
+	if (p->restarts && str_eq(text, "Stopping"))
+		text = "Restarting";
+	progress_step(p, event->subject, event->action, text);
+}
+
+void progress_restarts(struct progress *p)
+{
+	p->restarts = true;
+}
+
 void progress_event(const struct engine_event *event, void *progress)
 {
 	struct progress *p = progress;
@@ -283,7 +303,7 @@ void progress_event(const struct engine_event *event, void *progress)
 	if (str_eq(event->kind, "warning"))
 		print_warning(p, event->text ? event->text : "");
 	else if (str_eq(event->kind, "step"))
-		progress_step(p, event->subject, event->action, event->text);
+		tell_step(p, event);
 }
 
 bool progress_seen(const struct progress *p, const char *subject)

@@ -23,6 +23,8 @@ struct progress *progress_new(struct cli *cli, size_t total);
 /* Can be passed as a client_event_fn with the progress as data. Events that are no steps and no
  * warnings are ignored. */
 void progress_event(const struct engine_event *event, void *progress);
+/* What follows are restarts: "Restarting" and "Started", as with Docker Compose. */
+void progress_restarts(struct progress *p);
 /* For work that is not the engine's (a pull, a load): subject "Image nginx", text "Pulled". action
  * as for steps: "start", "wait", "done", "error". */
 void progress_step(struct progress *p, const char *subject, const char *action, const char *text);

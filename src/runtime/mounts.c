@@ -77,7 +77,9 @@ static int make_volume(const struct launch *l, const struct launch_mount *lm, st
 static int make_tmpfs(const struct launch *l, const struct spec_mount *m, struct err *err)
 {
 	char mode[24], size[40], uid[24], gid[24];
-	const char *const options[] = { mode, uid, gid, m->size ? size : NULL, NULL };
+	const char *const options[] = {
+		"source=tmpfs", mode, uid, gid, m->size ? size : NULL, NULL
+	};
 
 	snprintf(mode, sizeof(mode), "mode=%o", m->mode ? m->mode & 07777 : 01777);
 	snprintf(size, sizeof(size), "size=%llu", (unsigned long long)m->size);

@@ -85,6 +85,8 @@ int runtime__security_set_init(const struct launch *l, struct err *err)
 	if ((r = get_caps(&have, err)) < 0)
 		return r;
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (l->process->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_sys(err, errno, "set no_new_privs");
 	if ((r = drop_bounding(l->caps, err)) < 0 || (r = load_filter(l, err)) < 0)
 		return r;
 	return set_caps((l->caps | UINT64_C(1) << CAP_KILL) & have, err);

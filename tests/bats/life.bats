@@ -126,14 +126,35 @@ all_exited() { [ "$(states)" = "a=exited b=exited " ]; }
 @test "a dry run says what and why, and changes nothing" {
 	run stave up --dry-run
 	[ "$status" = 0 ]
-	[[ "$output" == *"create"*"container $PROJECT-a-1"* ]]
+	[[ "$output" == *" DRY-RUN MODE -  Container $PROJECT-a-1  Creating"*" DRY-RUN MODE -  Container $PROJECT-a-1  Started"* ]]
 	[ -z "$(states)" ]
 	stave up -d
+	run stave up --dry-run
+	[ "$output" = " DRY-RUN MODE -  Container $PROJECT-a-1  Running
+ DRY-RUN MODE -  Container $PROJECT-b-1  Running" ]
+	run stave up --dry-run --force-recreate a
+	[[ "$output" == *" DRY-RUN MODE -  Container $PROJECT-a-1  Recreate (asked to recreate)"*"$PROJECT-a-1  Recreated"*"$PROJECT-a-1  Starting"* ]]
+	[[ "$output" != *Stopp* && "$output" != *Remov* ]]
 	run stave --dry-run down
-	[[ "$output" == *"remove"*"container $PROJECT-a-1"* ]]
+	[[ "$output" == *" DRY-RUN MODE -  Container $PROJECT-a-1  Stopping"*"$PROJECT-a-1  Removed"*"Network ${PROJECT}_default  Removed"* ]]
 	run stave stop --dry-run
-	[[ "$output" == *"stop"*"container $PROJECT-a-1"* ]]
-	stave kill --dry-run
+	[[ "$output" == *" DRY-RUN MODE -  Container $PROJECT-a-1  Stopping"* ]]
+	run stave restart --dry-run a
+	[ "$output" = " DRY-RUN MODE -  Container $PROJECT-a-1  Restarting
+ DRY-RUN MODE -  Container $PROJECT-a-1  Started" ]
+	run stave kill --dry-run
+	[[ "$output" == *" DRY-RUN MODE -  Container $PROJECT-a-1  Killed"* ]]
+	for verb in exec attach; do
+		run stave --dry-run $verb a touch /made
+		[ "$status" != 0 ]
+	done
+	[[ "$(stave --dry-run exec a touch /made 2>&1)" == *"exec is not supported in dry-run mode"* ]]
+	[ -z "$(stave exec -T a sh -c 'ls /made 2>/dev/null')" ]
+	echo x >file
+	run stave --dry-run cp file a:/made
+	[ "$output" = " DRY-RUN MODE -  $PROJECT-a-1 copy file to $PROJECT-a-1:/made  Copying
+ DRY-RUN MODE -  $PROJECT-a-1 copy file to $PROJECT-a-1:/made  Copied" ]
+	[ -z "$(stave exec -T a sh -c 'ls /made 2>/dev/null')" ]
 	[ "$(states)" = "a=running b=running " ]
 	stave down -t 0
 }
