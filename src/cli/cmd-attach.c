@@ -66,7 +66,7 @@ static int attach_run(struct cli *cli, void *options, const struct strv *args, s
 	r = session_run(&session, err);
 	if (r != SESSION_ENDED)
 		return r < 0 ? r : 0;
-	r = client_wait(client, c->id, &exit_code, err);
+	r = client_wait(client, c->id, c->started, &exit_code, err);
 	return r < 0 ? r : exit_code;
 }
 

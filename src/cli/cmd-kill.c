@@ -44,10 +44,10 @@ static void report(struct progress *p, const struct containers *found, const str
 	}
 }
 
-static int wait_for_end(struct client *client, const char *id, struct err *err)
+static int wait_for_end(struct client *client, const struct container *c, struct err *err)
 {
 	cleanup_err struct err why = ERR_INIT;
-	int exit_code, r = client_wait(client, id, &exit_code, &why);
+	int exit_code, r = client_wait(client, c->id, c->started, &exit_code, &why);
 	return r < 0 && why.kind != ERR_NOT_FOUND ? err_move(err, &why) : 0;
 }
 
@@ -79,9 +79,11 @@ static int kill_run(struct cli *cli, void *options, const struct strv *args, str
 	report(p, &found, &ids, "start", "Killing");
 	if (client)
 		r = client_kill(client, &ids, signo, err);
-	/* What comes next is to find them ended. */
-	for (size_t i = 0; client && r == 0 && signo == SIGKILL && i < ids.n; i++)
-		r = wait_for_end(client, ids.v[i], err);
+	/* What comes next is to find them ended; somebody else may start them meanwhile. */
+	vec_each(c, &found.items) {
+		if (client && r == 0 && signo == SIGKILL && strv_has(&ids, (*c)->id))
+			r = wait_for_end(client, *c, err);
+	}
 	report(p, &found, &ids, r < 0 ? "error" : "done", r < 0 ? "Error" : "Killed");
 	progress_done(p);
 	return r;

@@ -179,7 +179,7 @@ static int follow(struct cli *cli, const struct run_args *o, struct client *clie
 	relay_drain(relay); /* of one that had ended before */
 	strv_done(&running.ids);
 	if (r == 0)
-		r = client_wait(client, id, &exit_code, err);
+		r = client_wait(client, id, 0, &exit_code, err);
 	return r < 0 ? r : exit_code;
 }
 

@@ -74,7 +74,8 @@ static int wait_all(struct cli *cli, const struct wait_args *o, struct waiting *
 		size_t i = 0;
 		r = next_end(w, &i, err);
 		if (r == 0)
-			r = client_wait(client, w->found.items.v[i]->id, &code, err);
+			r = client_wait(client, w->found.items.v[i]->id,
+					w->found.items.v[i]->started, &code, err);
 		if (r < 0)
 			return r;
 		if (cli->by_container)

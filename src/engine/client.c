@@ -480,10 +480,12 @@ int client_hold(struct client *client, const struct strv *ids, struct err *err)
 	return ask_plain(client, FRAME_PAUSE, body, &result, err);
 }
 
-int client_wait(struct client *client, const char *id, int *ret_exit_code, struct err *err)
+int client_wait(struct client *client, const char *id, nsec_t started, int *ret_exit_code,
+		struct err *err)
 {
 	cleanup_frame struct frame result = { 0 };
-	int r = ask_plain(client, FRAME_WAIT, json_pack("{s:s}", "id", id), &result, err);
+	json_t *body = json_pack("{s:s, s:I}", "id", id, "started", (json_int_t)started);
+	int r = ask_plain(client, FRAME_WAIT, body, &result, err);
 	if (r < 0)
 		return r;
 	*ret_exit_code = (int)json_int(result.body, "exit_code", 0);

@@ -59,8 +59,11 @@ int client_pause(struct client *client, const struct strv *ids, bool pause, stru
 /* Pauses them for as long as this client is there: when it is freed, or its process is killed, the
  * supervisor lets them go on, and so does a supervisor that comes after it. */
 int client_hold(struct client *client, const struct strv *ids, struct err *err);
-/* Blocks until the container has exited; its exit code. */
-int client_wait(struct client *client, const char *id, int *ret_exit_code, struct err *err);
+/* Blocks until the container has exited; its exit code. `started` (its record's) names the run that
+ * is meant: the wait is over also when another one has begun, or is about to. 0: until it has
+ * exited for good. */
+int client_wait(struct client *client, const char *id, nsec_t started, int *ret_exit_code,
+		struct err *err);
 /* Follows the project's events until fn's owner stops it through interrupt_fd. */
 int client_events(struct client *client, int interrupt_fd, client_event_fn fn, void *data,
 		  struct err *err);

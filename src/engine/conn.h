@@ -20,6 +20,7 @@ struct conn {
 	bool greeted;
 	int busy;	  /* the request that is being answered, 0: none */
 	char *wait_id;	  /* WAIT: for this container */
+	nsec_t wait_run;  /* ... to end the run that began then; 0: for good */
 	struct strv held; /* ids of containers that are paused as long as this client is there */
 	char *console;	  /* id of the container whose terminal this client has */
 	bool closing;

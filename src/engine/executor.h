@@ -86,6 +86,12 @@ struct job *job__make(struct supervisor *s, struct job_request *request, struct 
 void job__free(struct job *job);
 void job__fail(struct job *job, struct err *err); /* takes err's content; the first one is kept */
 void job__warn(struct job *job, const char *text);
+
+/* The slot's anonymous volumes become those that the container has. */
+void anonymous_of(const struct container *c, struct slot *slot);
+/* After a container that was to take the slot and did not: those of its volumes that the container
+ * which stays in it (NULL: none) does not have were made for nobody, and go. */
+void anonymous_give_back(struct supervisor *s, struct slot *slot, const struct container *stays);
 void job__advance_later(struct job *job); /* at the end of this round */
 void job__event(struct job *job, const struct step *step, const char *action, const char *text,
 		const char *reason);

@@ -1,6 +1,8 @@
 /* What a job begins with: the project, what is observed, the plan made of both. */
 #include "compose/compose.h"
 #include "engine/executor.h"
+#include "engine/service-spec.h"
+#include "volume/volume.h"
 
 void job__index(struct job *job)
 {
@@ -79,10 +81,39 @@ static int write_anew(struct supervisor *s, struct life *life, struct err *err)
 	return state_container_save(&s->paths, life->c, &spec, err);
 }
 
-/* True: there is more to observe now. */
-static bool mend(struct job *job, const struct containers *found)
+/* The wish for a volume says what its record said; of an anonymous one all there is to say is whose
+ * it is. One that nobody wishes for any more is left as it is. */
+static void mend_volumes(struct job *job, const struct observed *o)
 {
+	for (size_t i = 0; i < o->damaged_volumes.n; i++) {
+		char *name = o->damaged_volumes.v[i];
+		cleanup_volume struct volume made = { 0 };
+		cleanup_err struct err err = ERR_INIT;
+		struct volume want = {
+			.name = name,
+			.project = (char *)job->s->name,
+			.driver = (char *)"local",
+			.anonymous = strv_has(&o->anonymous_volumes, name),
+		};
+		bool wished = want.anonymous;
+		for (size_t k = 0; job->project && k < job->project->volumes.n && !wished; k++) {
+			wished = str_eq(job->project->volumes.v[k].name, name);
+			if (wished)
+				want = service_volume(job->project, &job->project->volumes.v[k]);
+		}
+		if (wished && volume_create(job->s->paths.root, &want, &made, NULL, &err) < 0)
+			job__warn(job, err.msg);
+	}
+}
+
+/* True: there is more to observe now. */
+static bool mend(struct job *job, const struct observed *o)
+{
+	const struct containers *found = &o->containers;
 	bool written = false;
+	for (size_t i = 0; i < o->damaged.n; i++)
+		job__warn(job, o->damaged.v[i]);
+	mend_volumes(job, o);
 	for (size_t i = 0; i < found->broken.n; i++) {
 		struct life *life = supervisor_life(job->s, found->broken_ids.v[i]);
 		cleanup_err struct err err = ERR_INIT;
@@ -100,7 +131,7 @@ static int observe_all(struct job *job, struct observed *ret, struct err *err)
 {
 	struct supervisor *s = job->s;
 	int r = observe(&s->paths, s->net, job->images, job->project, s->name, ret, err);
-	if (r < 0 || !mend(job, &ret->containers))
+	if (r < 0 || !mend(job, ret))
 		return r;
 	observed_done(ret);
 	*ret = (struct observed){ 0 };

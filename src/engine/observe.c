@@ -19,12 +19,28 @@ static const struct project_network *find_by_name(const struct project *project,
 	return NULL;
 }
 
+/* Whose a record was that cannot be read: the project's that wants it, or after which it is named.
+ */
+static bool belongs(const char *name, const char *project_name)
+{
+	const char *rest = str_after(name, project_name);
+	return rest && *rest == '_';
+}
+
 /* A network without its bridge (after a reboot) is not there: creating it again brings it back. */
 static int observe_network(struct net *net, const struct project *project, const char *project_name,
 			   const char *name, struct observed *o, struct err *err)
 {
 	cleanup_network struct net_network have = { 0 };
+	const struct project_network *wanted = find_by_name(project, name);
 	int r = net_network_load(net, name, &have, err);
+	if (r < 0 && err->kind == ERR_INPUT && !(wanted && wanted->external)) {
+		/* It is not there: made anew, or removed, where it is this project's. */
+		if (wanted || belongs(name, project_name))
+			strv_add(&o->own_networks, name);
+		err_done(err);
+		return 0;
+	}
 	if (r == -ENOENT) {
 		err_done(err); /* removed meanwhile */
 		return 0;
@@ -32,7 +48,6 @@ static int observe_network(struct net *net, const struct project *project, const
 	if (r < 0)
 		return r;
 	bool own = str_eq(have.config.project, project_name);
-	const struct project_network *wanted = find_by_name(project, name);
 	if (own)
 		strv_add(&o->own_networks, name);
 	if (wanted && !wanted->external && if_nametoindex(have.bridge) == 0)
@@ -59,14 +74,53 @@ static int observe_networks(struct net *net, const struct project *project,
 	return r < 0 ? r : 0;
 }
 
-static int observe_volumes(const struct engine_paths *paths, const char *project_name,
-			   struct observed *o, struct err *err)
+static bool container_has_volume(const struct containers *containers, const char *name)
+{
+	vec_each(c, &containers->items) {
+		vec_each(v, &(*c)->volumes)
+			if (v->anonymous && str_eq(v->name, name))
+				return true;
+	}
+	return false;
+}
+
+static bool wants_volume(const struct project *project, const char *name)
+{
+	for (size_t i = 0; project && i < project->volumes.n; i++) {
+		const struct project_volume *v = &project->volumes.v[i];
+		if (str_eq(v->name, name) && !v->external)
+			return true;
+	}
+	return false;
+}
+
+/* One whose record cannot be read. Another project's is no matter of ours. */
+static void observe_damaged_volume(const struct project *project, const char *project_name,
+				   const char *name, struct observed *o, struct err *err)
+{
+	bool anonymous = container_has_volume(&o->containers, name);
+	strv_add(&o->volumes, name);
+	if (anonymous || wants_volume(project, name) || belongs(name, project_name)) {
+		strv_add(anonymous ? &o->anonymous_volumes : &o->own_volumes, name);
+		strv_add(&o->damaged_volumes, name);
+		strv_add(&o->damaged, err->msg);
+	}
+	err_done(err);
+}
+
+static int observe_volumes(const struct engine_paths *paths, const struct project *project,
+			   const char *project_name, struct observed *o, struct err *err)
 {
 	cleanup_strv struct strv names = { 0 };
 	int r = volume_list(paths->root, &names, err);
 	for (size_t i = 0; i < names.n && r >= 0; i++) {
 		cleanup_volume struct volume v = { 0 };
 		r = volume_load(paths->root, names.v[i], &v, err);
+		if (r < 0 && err->kind == ERR_INPUT) {
+			observe_damaged_volume(project, project_name, names.v[i], o, err);
+			r = 0;
+			continue;
+		}
 		if (r == -ENOENT) {
 			err_done(err);
 			r = 0;
@@ -156,8 +210,9 @@ int observe(const struct engine_paths *paths, struct net *net, struct image_stor
 	int r = state_containers(paths, project_name, &o.containers, err);
 	if (r == 0)
 		r = observe_networks(net, project, project_name, &o, err);
+	net_mended(net, &o.damaged); /* now, or when the supervisor began */
 	if (r == 0)
-		r = observe_volumes(paths, project_name, &o, err);
+		r = observe_volumes(paths, project, project_name, &o, err);
 	if (r == 0 && project)
 		r = observe_images(images, project, &o, err);
 	if (r < 0) {

@@ -40,6 +40,8 @@ void observed_done(struct observed *o)
 	strv_done(&o->own_networks);
 	strv_done(&o->own_volumes);
 	strv_done(&o->anonymous_volumes);
+	strv_done(&o->damaged);
+	strv_done(&o->damaged_volumes);
 	vec_each(image, &o->images) {
 		free(image->service);
 		free(image->image_id);

@@ -81,6 +81,8 @@ struct observed {
 	struct strv anonymous_volumes;	       /* this project's unnamed ones */
 	VEC(struct observed_image) images;
 	VEC(struct observed_mounted) mounted; /* each source once */
+	struct strv damaged;	     /* what is to be said of records that cannot be read */
+	struct strv damaged_volumes; /* names of this project's among those that exist */
 };
 void observed_done(struct observed *o);
 /* False: no service mounts an image by this name. *ret_id may be NULL. Borrowed. */

@@ -134,6 +134,18 @@ static int add_bind(struct making *m, const struct service_mount *from, char *ta
 
 /* --- volumes --- */
 
+struct volume service_volume(const struct project *project, const struct project_volume *v)
+{
+	return (struct volume){
+		.name = v->name,
+		.project = project->name,
+		.key = v->key,
+		.driver = v->driver,
+		.options = v->driver_opts,
+		.labels = v->labels,
+	};
+}
+
 static int add_named(struct making *m, const struct service_mount *from, const char *name,
 		     bool anonymous, char *target, struct err *err)
 {

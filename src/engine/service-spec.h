@@ -6,6 +6,7 @@
 
 #include "engine/plan.h"
 #include "image/image.h"
+#include "volume/volume.h"
 
 struct service_context {
 	const struct engine_paths *paths;
@@ -51,5 +52,7 @@ int service_fill_etc(const struct engine_paths *paths, const struct project *pro
  * with network_mode: bridge share, "<project>_bridge". */
 void service_network_config(const struct project *project, const struct project_network *network,
 			    struct net_config *ret);
+/* What a volume of the project is to be; borrows. */
+struct volume service_volume(const struct project *project, const struct project_volume *v);
 
 #endif

@@ -2,6 +2,7 @@
 #include "engine/slot.h"
 
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/parse.h"
 #include "engine/record.h"
 
@@ -44,6 +45,8 @@ void slot_done(struct slot *slot)
 {
 	record_done(&state__slot_record, slot);
 	slot->idmap = (struct spec_idmap){ 0 };
+	free(slot->damaged);
+	slot->damaged = NULL;
 }
 
 static int check_names(const char *project, const char *name, struct err *err)
@@ -66,6 +69,8 @@ static int load(const char *path, struct slot *ret, struct err *err)
 	int r = json_read(AT_FDCWD, path, SLOT_RECORD_MAX, &j, err);
 	if (r == 0)
 		r = record_load(&state__slot_record, j, path, ret, err);
+	if (r == 0 && (!ret->project || !ret->name))
+		r = err_input(err, "%s: not a whole record", path);
 	ret->stored = r == 0;
 	return r;
 }
@@ -73,47 +78,6 @@ static int load(const char *path, struct slot *ret, struct err *err)
 static char *record_path(const struct engine_paths *paths, const char *project, const char *name)
 {
 	return xasprintf("%s/projects/%s/slots/%s.json", paths->root, project, name);
-}
-
-int slot_open(const struct engine_paths *paths, const char *project, const char *name,
-	      const char *service, uint32_t number, struct slot *ret, struct err *err)
-{
-	int r = check_names(project, name, err);
-	if (r < 0)
-		return r;
-	struct slot slot = { 0 };
-	cleanup_free char *path = record_path(paths, project, name);
-	r = load(path, &slot, err);
-	if (r == -ENOENT) {
-		err_done(err);
-		slot.name = xstrdup(name);
-		slot.service = xstrdup(service);
-		slot.number = number;
-		r = 0;
-	}
-	if (r < 0) {
-		slot_done(&slot);
-		return r;
-	}
-	*ret = slot;
-	return 0;
-}
-
-int slot_save(const struct engine_paths *paths, const char *project, struct slot *slot,
-	      struct err *err)
-{
-	int r = check_slot(project, slot, err);
-	if (r < 0)
-		return r;
-	cleanup_free char *dir = state_slots_dir(paths, project);
-	cleanup_free char *path = record_path(paths, project, slot->name);
-	cleanup_json json_t *j = record_save(&state__slot_record, slot);
-	if (!slot->stored)
-		r = fs_mkdirs(AT_FDCWD, dir, 0700, err);
-	if (r >= 0)
-		r = json_write(AT_FDCWD, path, j, 0600, 0, err);
-	slot->stored |= r == 0;
-	return r;
 }
 
 /* --- the lease of ids --- */
@@ -139,6 +103,119 @@ static bool is_lease_of(const char *lease, const struct slot *slot)
 		    str_eq(holder.project, slot->project) && str_eq(holder.name, slot->name);
 	slot_done(&holder);
 	return same;
+}
+
+/* A slot whose record cannot be read: its lease is another name of the same file, or, where the
+ * record was written anew since, a file that says whose it is. */
+static bool find_lease(const struct engine_paths *paths, const char *record, struct slot *slot)
+{
+	cleanup_free char *dir = xasprintf("%s/idmaps", paths->root);
+	cleanup_strv struct strv names = { 0 };
+	cleanup_err struct err ignored = ERR_INIT;
+	struct stat own = { 0 }, st;
+	bool has_record = lstat(record, &own) == 0;
+	if (fs_list(AT_FDCWD, dir, &names, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < names.n; i++) {
+		cleanup_free char *path = path_join(dir, names.v[i]);
+		int index = 0;
+		if (parse_int(names.v[i], 0, IDMAP_INDEXES - 1, &index) < 0)
+			continue;
+		if (!(has_record && lstat(path, &st) == 0 && st.st_ino == own.st_ino) &&
+		    !is_lease_of(path, slot))
+			continue;
+		slot->idmap = (struct spec_idmap){
+			.base = (uint32_t)IDMAP_COUNT * (IDMAP_FIRST + (uint32_t)index),
+			.count = IDMAP_COUNT,
+		};
+		return true;
+	}
+	return false;
+}
+
+static void begin(struct slot *slot, const char *project, const char *name)
+{
+	slot_done(slot);
+	*slot = (struct slot){ .project = xstrdup(project), .name = xstrdup(name) };
+}
+
+int slot_open(const struct engine_paths *paths, const char *project, const char *name,
+	      const char *service, uint32_t number, struct slot *ret, struct err *err)
+{
+	int r = check_names(project, name, err);
+	if (r < 0)
+		return r;
+	struct slot slot = { 0 };
+	cleanup_free char *path = record_path(paths, project, name);
+	r = load(path, &slot, err);
+	if (r < 0 && (r == -ENOENT || err->kind == ERR_INPUT)) {
+		begin(&slot, project, name);
+		slot.service = xstrdup(service);
+		slot.number = number;
+		slot.damaged = r != -ENOENT ? ptr_take(err->msg) : NULL;
+		if (slot.damaged)
+			(void)find_lease(paths, path, &slot);
+		err_done(err);
+		r = 0;
+	}
+	if (r < 0) {
+		slot_done(&slot);
+		return r;
+	}
+	*ret = slot;
+	return 0;
+}
+
+static char *lease_path(const struct engine_paths *paths, const struct slot *slot)
+{
+	return xasprintf("%s/idmaps/%u", paths->root, slot->idmap.base / IDMAP_COUNT - IDMAP_FIRST);
+}
+
+/* It can be read as nobody's, and is no other slot's record under a second name. */
+static bool is_damaged_lease(const char *path)
+{
+	struct slot holder = { 0 };
+	struct stat st;
+	cleanup_err struct err err = ERR_INIT;
+	bool damaged = load(path, &holder, &err) < 0 && err.kind == ERR_INPUT &&
+		       lstat(path, &st) == 0 && st.st_nlink == 1;
+	slot_done(&holder);
+	return damaged;
+}
+
+/* The lease is another name of the record again: one that is damaged tells whose the other is. */
+static void renew_lease(const struct engine_paths *paths, const char *record,
+			const struct slot *slot)
+{
+	if (!slot->idmap.count)
+		return;
+	cleanup_free char *path = lease_path(paths, slot);
+	cleanup_free char *temporary =
+		xasprintf("%s/idmaps/.tmp-%s-%s", paths->root, slot->project, slot->name);
+	if (!is_lease_of(path, slot) && !is_damaged_lease(path))
+		return;
+	(void)unlink(temporary); /* of one that was killed here */
+	if (linkat(AT_FDCWD, record, AT_FDCWD, temporary, 0) < 0 || rename(temporary, path) < 0)
+		debug("renew '%s': %s", path, strerror(errno)); /* it still says whose it is */
+}
+
+int slot_save(const struct engine_paths *paths, const char *project, struct slot *slot,
+	      struct err *err)
+{
+	int r = check_slot(project, slot, err);
+	if (r < 0)
+		return r;
+	cleanup_free char *dir = state_slots_dir(paths, project);
+	cleanup_free char *path = record_path(paths, project, slot->name);
+	cleanup_json json_t *j = record_save(&state__slot_record, slot);
+	if (!slot->stored)
+		r = fs_mkdirs(AT_FDCWD, dir, 0700, err);
+	if (r >= 0)
+		r = json_write(AT_FDCWD, path, j, 0600, 0, err);
+	slot->stored |= r == 0;
+	if (r == 0)
+		renew_lease(paths, path, slot);
+	return r;
 }
 
 static int rewrite(int fd, const struct slot *slot)
@@ -210,11 +287,10 @@ int slot_lease_idmap(const struct engine_paths *paths, const char *project, stru
 /* Only a lease that names this slot is given back: its file may be another's by now. */
 static void release_idmap(const struct engine_paths *paths, const struct slot *slot)
 {
-	if (!slot->idmap.count || !slot->project)
+	if (!slot->idmap.count)
 		return;
-	cleanup_free char *path = xasprintf("%s/idmaps/%u", paths->root,
-					    slot->idmap.base / IDMAP_COUNT - IDMAP_FIRST);
-	if (is_lease_of(path, slot))
+	cleanup_free char *path = lease_path(paths, slot);
+	if (is_lease_of(path, slot) || is_damaged_lease(path))
 		(void)unlink(path); /* gone already is as good */
 }
 
@@ -227,10 +303,16 @@ int slot_remove(const struct engine_paths *paths, const char *project, const cha
 	struct slot slot = { 0 };
 	cleanup_free char *dir = state_slot_dir(paths, project, name);
 	cleanup_free char *path = record_path(paths, project, name);
-	cleanup_err struct err unreadable =
-		ERR_INIT; /* then its lease is found again by its name */
-	if (load(path, &slot, &unreadable) == 0)
+	cleanup_err struct err unreadable = ERR_INIT;
+	if (load(path, &slot, &unreadable) == 0) {
 		release_idmap(paths, &slot);
+	} else if (unreadable.kind == ERR_INPUT) {
+		begin(&slot, project, name);
+		if (find_lease(paths, path, &slot)) {
+			cleanup_free char *held = lease_path(paths, &slot);
+			(void)unlink(held);
+		}
+	}
 	slot_done(&slot);
 	r = fs_remove_tree(AT_FDCWD, dir, err);
 	if (r == 0 && unlink(path) < 0 && errno != ENOENT)

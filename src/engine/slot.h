@@ -19,6 +19,9 @@ struct slot {
 	struct spec_idmap idmap; /* count 0: none leased */
 	VEC(struct anonymous_volume) volumes;
 	bool stored; /* not part of the record: there is one */
+	/* Nor is this: why its record could not be read (owned). It has its range of ids again;
+	 * which volumes were its own is not known. */
+	char *damaged;
 };
 void slot_done(struct slot *slot);
 /* Loads the record, or makes one that is not stored yet: by slot_save, or with its lease. */

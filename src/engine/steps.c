@@ -61,14 +61,7 @@ static int volume_step_create(struct job *job, uint32_t index, struct err *err)
 	const struct project_volume *v = project_volume(job->project, step->key);
 	if (!v)
 		return err_not_found(err, "no volume '%s' in the project", step->key);
-	const struct volume want = {
-		.name = v->name,
-		.project = job->project->name,
-		.key = v->key,
-		.driver = v->driver,
-		.options = v->driver_opts,
-		.labels = v->labels,
-	};
+	const struct volume want = service_volume(job->project, v);
 	cleanup_volume struct volume made = { 0 };
 	int r = volume_create(job->s->paths.root, &want, &made, &job->steps[index].made, err);
 	return r < 0 && v->place.file ? err_wrap(err, "%s:%d", v->place.file, v->place.line) : r;
@@ -177,18 +170,27 @@ static void tell_warnings(struct supervisor *s, const struct strv *warnings)
 		event_warning(s, "%s", warnings->v[i]);
 }
 
-/* A slot that no container came to be in. Its anonymous volumes are new: nobody has written to
- * them.
- */
-static void leave_unused_slot(struct supervisor *s, const struct slot *slot)
+/* A slot that a container did not come to be in. */
+static void leave_unused_slot(struct supervisor *s, struct slot *slot)
 {
 	cleanup_err struct err ignored = ERR_INIT; /* the first failure is the one to report */
-	if (supervisor_life_by_slot(s, slot->name))
+	struct life *life = supervisor_life_by_slot(s, slot->name);
+	anonymous_give_back(s, slot, life ? life->c : NULL);
+	if (life)
 		return;
-	vec_each(v, &slot->volumes)
-		(void)volume_remove(s->paths.root, v->volume, &ignored);
 	(void)slot_remove(&s->paths, s->name, slot->name, &ignored);
 	s->sweep_due = true;
+}
+
+/* What the container in it says of a slot whose record cannot be read. */
+static void mend_slot(struct supervisor *s, struct slot *slot, struct strv *warnings)
+{
+	struct life *life = supervisor_life_by_slot(s, slot->name);
+	if (!slot->damaged)
+		return;
+	strv_addf(warnings, "%s; written anew", slot->damaged);
+	if (life)
+		anonymous_of(life->c, slot);
 }
 
 static int create(struct job *job, uint32_t index, struct err *err)
@@ -210,6 +212,7 @@ static int create(struct job *job, uint32_t index, struct err *err)
 			      err);
 	if (r < 0)
 		return r;
+	mend_slot(s, &slot, &warnings);
 	context.slot = &slot;
 	context.renew_volumes = step->renew_volumes;
 	context.warnings = &warnings;

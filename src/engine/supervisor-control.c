@@ -123,6 +123,13 @@ static bool is_over(const struct life *life)
 	return !container_is_up(life->c->state) && life->c->state != CONTAINER_BACKOFF;
 }
 
+/* Of a run that is named, its end is enough, whatever comes after it. */
+static bool run_is_over(const struct life *life, nsec_t started)
+{
+	return started && !life->c->auto_remove &&
+	       (life->c->started != started || !container_is_up(life->c->state));
+}
+
 /* What removes itself (run --rm) is over when it is gone. */
 static void ask_wait(struct conn *conn, struct frame *frame)
 {
@@ -135,10 +142,13 @@ static void ask_wait(struct conn *conn, struct frame *frame)
 	} else if (!life) {
 		(void)err_not_found(&err, "no such container: '%s'", id);
 		answer(conn, &err);
+	} else if (run_is_over(life, json_int(frame->body, "started", 0))) {
+		wait_result(conn, life->c->exit_code);
 	} else if (is_over(life) && !(life->c->auto_remove && conn->s->removal_due)) {
 		wait_result(conn, life->c->exit_code);
 	} else {
 		conn->wait_id = xstrdup(id);
+		conn->wait_run = json_int(frame->body, "started", 0);
 	}
 }
 
@@ -312,6 +322,16 @@ void control_container_ended(struct supervisor *s, struct life *life)
 	for (size_t i = s->conns.n; i-- > 0;) {
 		struct conn *conn = s->conns.v[i];
 		if (conn->busy == FRAME_WAIT && str_eq(conn->wait_id, life->c->id))
+			wait_result(conn, life->c->exit_code);
+	}
+}
+
+void control_container_changed(struct supervisor *s, struct life *life)
+{
+	for (size_t i = s->conns.n; i-- > 0;) {
+		struct conn *conn = s->conns.v[i];
+		if (conn->busy == FRAME_WAIT && str_eq(conn->wait_id, life->c->id) &&
+		    run_is_over(life, conn->wait_run))
 			wait_result(conn, life->c->exit_code);
 	}
 }

@@ -74,6 +74,12 @@ static void hear_start_failed(struct life *life)
 	(void)life_event(life, LIFE_START_FAILED, &err); /* cannot fail */
 }
 
+static void hear_changed(struct life *life)
+{
+	control_container_changed(life->s, life);
+	job_container_changed(life);
+}
+
 static void hear_removal_over(struct supervisor *s)
 {
 	job_removal_over(s);
@@ -132,7 +138,7 @@ static const struct supervisor_tell tell = {
 	.event = hear_event,
 	.started = hear_started,
 	.start_failed = hear_start_failed,
-	.changed = job_container_changed,
+	.changed = hear_changed,
 	.over = hear_over,
 	.removed = job_forget_life,
 	.removal_over = hear_removal_over,

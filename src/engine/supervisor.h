@@ -136,6 +136,8 @@ int control_open(struct supervisor *s, struct err *err);
 void control_close(struct supervisor *s);
 /* A container has ended or gone: answers those who WAIT for it. */
 void control_container_ended(struct supervisor *s, struct life *life);
+/* A run that is waited for may be over though the container is not (restart policies). */
+void control_container_changed(struct supervisor *s, struct life *life);
 /* To every client that follows EVENTS. */
 void control_broadcast(struct supervisor *s, const json_t *event);
 

@@ -24,18 +24,36 @@ static bool is_half_made(const struct life *life)
 	       c->state != CONTAINER_BACKOFF && !lacks_program(c);
 }
 
+static const struct life *other_in_slot(struct supervisor *s, const struct life *life)
+{
+	map_each(e, &s->lives) {
+		const struct life *other = e->value;
+		if (other != life && str_eq(other->c->slot, life->c->slot))
+			return other;
+	}
+	return NULL;
+}
+
 /* One that was to replace another: the other one runs on in its slot, or the slot is all that is
  * left of it, with its log and its volumes. */
 static bool is_needed(struct supervisor *s, const struct step *step, const struct life *life)
 {
-	if (!step->recreate)
-		return false;
-	map_each(e, &s->lives) {
-		const struct life *other = e->value;
-		if (other != life && str_eq(other->c->slot, life->c->slot))
-			return false;
-	}
-	return true;
+	return step->recreate && !other_in_slot(s, life);
+}
+
+/* Its volumes were renewed for one that does not come. */
+static void give_back_volumes(struct supervisor *s, const struct step *step,
+			      const struct life *other)
+{
+	struct slot slot = { 0 };
+	cleanup_err struct err err = ERR_INIT;
+	if (!other)
+		return;
+	if (slot_open(&s->paths, s->name, step->slot, step->service, step->number, &slot, &err) < 0)
+		told(s, step->slot, &err);
+	else
+		anonymous_give_back(s, &slot, other->c);
+	slot_done(&slot);
 }
 
 static void undo_containers(struct job *job)
@@ -48,8 +66,10 @@ static void undo_containers(struct job *job)
 		    is_needed(job->s, step, life))
 			continue;
 		cleanup_free char *what = xasprintf("container '%s'", life->c->name);
+		const struct life *other = step->recreate ? other_in_slot(job->s, life) : NULL;
 		if (steps__destroy(life, step->recreate, !step->recreate, NULL, &err) < 0)
 			told(job->s, what, &err);
+		give_back_volumes(job->s, step, other);
 	}
 }
 

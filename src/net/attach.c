@@ -205,10 +205,11 @@ int net_detach(struct net *net, const char *network, const char *key, bool relea
 		return -EINVAL;
 	int r = network__get(net, network, &n, err);
 	if (r < 0) {
-		bool missing = err->kind == ERR_NOT_FOUND;
-		if (missing)
+		/* Without its record nobody knows the interface. */
+		bool unknown = err->kind == ERR_NOT_FOUND || err->kind == ERR_INPUT;
+		if (unknown)
 			err_done(err);
-		return missing ? 0 : r;
+		return unknown ? 0 : r;
 	}
 	struct net_detached *d = vec_add(&net->detached);
 	host_name(n, key, d->host);
@@ -282,6 +283,10 @@ static int sweep_network(struct net *net, const char *name, const char *project,
 	cleanup_strv struct strv files = { 0 }, links = { 0 }, gone = { 0 };
 	cleanup_fd int dir = network__dir(net, name, err);
 	int r = dir < 0 ? dir : network__get(net, name, &n, err);
+	if (r < 0 && err->kind == ERR_INPUT) {
+		err_done(err); /* it is told of by who needs it */
+		return 0;
+	}
 	if (r == 0)
 		r = lease__list(dir, &files, err);
 	for (size_t i = 0; r == 0 && i < files.n; i++) {

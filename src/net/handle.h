@@ -17,6 +17,7 @@ struct net_detached {
 struct net {
 	int root;	   /* STAVE_ROOT/networks */
 	int run;	   /* STAVE_RUN */
+	char *root_path;   /* as given, for messages */
 	char *run_path;	   /* its path as given, for messages and for the table's name */
 	char table[24];	   /* nftables table, "stave" or "stave_<hash>" */
 	struct netlink rt; /* rtnetlink in our own network namespace; opened on first use */
@@ -30,6 +31,7 @@ struct net {
 	struct loop *loop;   /* net_serve; NULL: none */
 	struct monitor *monitor;	   /* while there is a loop */
 	struct timer *flush;		   /* runs while `detached` is not empty */
+	struct strv mended;		   /* net_mended() */
 	VEC(struct net_detached) detached; /* interfaces that are to go, see attach.c */
 };
 

@@ -25,6 +25,7 @@ int net_open(const char *root, const char *run, struct net **ret, struct err *er
 	net->networks = MAP_INIT_FREE(network__cached_free);
 	net->owners = MAP_INIT_FREE(port__owner_free);
 	cleanup_free char *networks = path_join(root, "networks");
+	net->root_path = path_clean(networks);
 	net->run_path = path_clean(run);
 	net->root = fs_opendirs(AT_FDCWD, networks, 0711, err);
 	if (net->root < 0)
@@ -59,6 +60,14 @@ void net_free(struct net *net)
 	fd_close(net->root);
 	fd_close(net->run);
 	fd_close(net->self);
+	strv_done(&net->mended);
+	free(net->root_path);
 	free(net->run_path);
 	free(net);
+}
+
+void net_mended(struct net *net, struct strv *ret)
+{
+	strv_copy(ret, &net->mended);
+	strv_done(&net->mended);
 }

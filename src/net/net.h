@@ -77,6 +77,10 @@ void net_network_done(struct net_network *network);
  * default route when it is below 1500 (tunnels, clouds). */
 int net_network_create(struct net *net, const struct net_config *config, struct net_network *ret,
 		       bool *ret_created, struct err *err);
+/* What damaged records were made anew or given up since the last call, one message each; moves to
+ * the caller. */
+void net_mended(struct net *net, struct strv *ret);
+/* ERR_INPUT: neither its record nor the copy of it can be read. */
 int net_network_load(struct net *net, const char *name, struct net_network *ret,
 		     struct err *err); /* ERR_NOT_FOUND */
 int net_network_list(struct net *net, struct strv *ret_names, struct err *err);

@@ -237,7 +237,7 @@ static void copy_config(const struct net_config *from, struct net_config *to)
 static void forget(struct net *net, const char *name)
 {
 	cleanup_err struct err ignored = ERR_INIT;
-	network__cached_free(map_take(&net->networks, name));
+	network__forget(net, name);
 	(void)fs_remove_tree(net->root, name, &ignored);
 }
 
@@ -318,7 +318,13 @@ int net_network_create(struct net *net, const struct net_config *config, struct 
 		r = make_bridge(net, n, err);
 		if (r == 0)
 			r = set_rules(net, n, err);
-	} else if (err->kind == ERR_NOT_FOUND) {
+		if (r == 0)
+			r = network__copy(net, &n->record, err);
+	} else if (err->kind == ERR_NOT_FOUND || err->kind == ERR_INPUT) {
+		if (err->kind == ERR_INPUT) {
+			strv_addf(&net->mended, "%s; made anew", err->msg);
+			forget(net, config->name);
+		}
 		err_done(err);
 		r = create(net, config, err);
 		created = true;
@@ -382,10 +388,14 @@ int net_network_remove(struct net *net, const char *name, struct err *err)
 	const struct network *n = NULL;
 	r = network__get(net, name, &n, err);
 	if (r < 0) {
-		bool missing = err->kind == ERR_NOT_FOUND;
-		if (missing)
+		bool gone = err->kind == ERR_NOT_FOUND || err->kind == ERR_INPUT;
+		if (err->kind == ERR_INPUT) {
+			strv_addf(&net->mended, "%s; removed", err->msg);
+			forget(net, name);
+		}
+		if (gone)
 			err_done(err);
-		return missing ? 0 : r;
+		return gone ? 0 : r;
 	}
 	r = check_unused(net, name, err);
 	if (r == 0)
@@ -397,7 +407,7 @@ int net_network_remove(struct net *net, const char *name, struct err *err)
 	r = net__flush(net, n, err);
 	if (r < 0)
 		return r;
-	network__cached_free(map_take(&net->networks, name));
+	network__forget(net, name);
 	r = fs_remove_tree(net->root, name, err);
 	return r < 0 ? r : rules__retire(net, err);
 }

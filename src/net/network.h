@@ -18,13 +18,18 @@ struct network {
 };
 void network__cached_free(void *network);
 
-/* Borrowed from the handle, until the next call. ERR_NOT_FOUND when there is none. */
+/* Borrowed from the handle, until the next call. ERR_NOT_FOUND when there is none, ERR_INPUT when
+ * neither its record nor the copy of it can be read. */
 int network__get(struct net *net, const char *name, const struct network **ret, struct err *err);
 /* Whether there is a record. An empty one is none: a power cut while it was made. */
 bool network__recorded(struct net *net, const char *name);
 /* The network's directory; a descriptor for the caller to close, or negative errno. */
 int network__dir(struct net *net, const char *name, struct err *err);
 int network__save(struct net *net, const struct net_network *network, struct err *err);
+/* The copy of a record from which a damaged one is made anew, where there is none. */
+int network__copy(struct net *net, const struct net_network *network, struct err *err);
+/* Before the directory goes: the copy, and what is kept in memory. */
+void network__forget(struct net *net, const char *name);
 /* Parses what the record says as text. */
 int network__parse(struct network *network, struct err *err);
 

@@ -1,4 +1,8 @@
-/* The record of a network: network.json, and comparing it with a wish. */
+/* The record of a network: network.json, and comparing it with a wish.
+ *
+ * Beside the kernel's own state, in the run directory, lies a copy of each record: it lives as long
+ * as the bridge and is what a damaged record is made anew from. After the next boot nothing of the
+ * network is left but the record and the leases; a damaged one is then as good as none. */
 #include "net/network.h"
 
 #include "base/fs.h"
@@ -212,6 +216,36 @@ int network__dir(struct net *net, const char *name, struct err *err)
 	return fd;
 }
 
+static const char copies[] = "networks"; /* in STAVE_RUN */
+
+static char *copy_path(const char *name)
+{
+	return xasprintf("%s/%s", copies, name);
+}
+
+static int save_copy(struct net *net, const struct net_network *n, const json_t *o, struct err *err)
+{
+	cleanup_free char *path = copy_path(n->config.name);
+	int r = fs_mkdirs(net->run, copies, 0755, err);
+	return r < 0 ? r : json_write(net->run, path, o, 0644, 0, err);
+}
+
+int network__copy(struct net *net, const struct net_network *n, struct err *err)
+{
+	cleanup_free char *path = copy_path(n->config.name);
+	if (fs_exists(net->run, path))
+		return 0;
+	cleanup_json json_t *o = network_json(n);
+	return save_copy(net, n, o, err);
+}
+
+void network__forget(struct net *net, const char *name)
+{
+	cleanup_free char *path = copy_path(name);
+	(void)unlinkat(net->run, path, 0); /* often there is none */
+	network__cached_free(map_take(&net->networks, name));
+}
+
 int network__save(struct net *net, const struct net_network *n, struct err *err)
 {
 	cleanup_free char *leases = xasprintf("%s/leases", n->config.name);
@@ -223,31 +257,60 @@ int network__save(struct net *net, const struct net_network *n, struct err *err)
 	if (r < 0)
 		return r;
 	cleanup_json json_t *o = network_json(n);
-	return json_write(net->root, path, o, 0644, FS_SYNC, err);
+	r = json_write(net->root, path, o, 0644, FS_SYNC, err);
+	return r < 0 ? r : save_copy(net, n, o, err);
+}
+
+/* ERR_INPUT, and nothing else, says that what is there is no record. */
+static int read_whole(int dir, const char *path, const char *name, json_t **ret_json,
+		      struct net_network *ret, struct err *err)
+{
+	cleanup_json json_t *o = NULL;
+	cleanup_network struct net_network n = { 0 };
+	int r = json_read(dir, path, RECORD_MAX, &o, err);
+	if (r < 0)
+		return r;
+	network_from_json(o, &n);
+	if (!str_eq(n.config.name, name) || strlen(n.id) != sizeof(n.id) - 1 || !n.bridge[0])
+		return err_input(err, "%s: not a whole record", path);
+	*ret = n;
+	n = (struct net_network){ 0 };
+	*ret_json = ptr_take(o);
+	return 0;
 }
 
 static int read_record(struct net *net, const char *name, struct net_network *ret, struct err *err)
 {
 	if (!net__name_ok(name))
 		return err_not_found(err, "network '%s' not found", name);
-	cleanup_free char *path = xasprintf("%s/network.json", name);
+	cleanup_free char *path = xasprintf("%s/network.json", name), *copy = copy_path(name);
 	cleanup_json json_t *o = NULL;
-	int r = json_read(net->root, path, RECORD_MAX, &o, err);
-	if (r == -ENOENT || r == -ENODATA) { /* empty: a power cut while it was made */
+	cleanup_err struct err none = ERR_INIT;
+	int r = read_whole(net->root, path, name, &o, ret, err);
+	if (r == -ENOENT) {
 		err_done(err);
 		return err_not_found(err, "network '%s' not found", name);
 	}
-	if (r == 0)
-		network_from_json(o, ret);
-	return r;
+	if (r == 0 || err->kind != ERR_INPUT)
+		return r;
+	err_done(err);
+	bool copied = read_whole(net->run, copy, name, &o, ret, &none) == 0;
+	if (!copied && r == -ENODATA) /* a power cut while it was made */
+		return err_not_found(err, "network '%s' not found", name);
+	if (!copied)
+		return err_input(err, "%s/%s: not a whole record", net->root_path, path);
+	if (json_write(net->root, path, o, 0644, FS_SYNC, &none) == 0)
+		strv_addf(&net->mended, "%s/%s: not a whole record; written anew from its copy",
+			  net->root_path, path);
+	return 0;
 }
 
 bool network__recorded(struct net *net, const char *name)
 {
-	cleanup_free char *path = xasprintf("%s/network.json", name);
+	cleanup_free char *path = xasprintf("%s/network.json", name), *copy = copy_path(name);
 	struct stat st;
 	return net__name_ok(name) && fstatat(net->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       st.st_size > 0;
+	       (st.st_size > 0 || fs_exists(net->run, copy));
 }
 
 int network__get(struct net *net, const char *name, const struct network **ret, struct err *err)

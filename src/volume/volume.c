@@ -168,15 +168,10 @@ static char *data_path(const char *root, const char *name, const json_t *options
 	return xasprintf("%s/volumes/%s/_data", root, name);
 }
 
-static int from_json(const char *root, const char *name, json_t *j, struct volume *ret,
-		     struct err *err)
+static void from_json(const char *root, const char *name, json_t *j, struct volume *ret)
 {
 	struct volume v = { .name = xstrdup(name) };
 
-	if (!json_is_object(j)) {
-		volume_done(&v);
-		return err_input(err, "the record of volume '%s' is not an object", name);
-	}
 	v.project = xstrdup(json_str(j, "project", NULL));
 	v.key = xstrdup(json_str(j, "key", NULL));
 	v.driver = xstrdup(json_str(j, "driver", "local"));
@@ -187,7 +182,6 @@ static int from_json(const char *root, const char *name, json_t *j, struct volum
 		v.created = 0;
 	v.path = data_path(root, name, v.options);
 	*ret = v;
-	return 0;
 }
 
 static json_t *to_json(const struct volume *v)
@@ -224,9 +218,11 @@ int volume_load(const char *root, const char *name, struct volume *ret, struct e
 		err_done(err);
 		return err_not_found(err, "volume '%s' does not exist", name);
 	}
-	if (r < 0)
-		return r;
-	return from_json(root, name, j, ret, err);
+	if (r == 0 && !json_str(j, "name", NULL))
+		r = err_input(err, "%s: not a whole record", path);
+	if (r == 0)
+		from_json(root, name, j, ret);
+	return r;
 }
 
 static bool same_options(const json_t *a, const json_t *b)
@@ -277,6 +273,19 @@ static int fill(int dir, const struct volume *want, struct err *err)
 		     : 0;
 }
 
+/* A record that cannot be read is made anew; the data is what it was. */
+static int write_anew(int volumes, const struct volume *want, struct err *err)
+{
+	cleanup_json json_t *j = to_json(want);
+	cleanup_free char *path = xasprintf("%s/volume.json", want->name);
+	cleanup_free char *data = xasprintf("%s/_data", want->name);
+	int r = json_write(volumes, path, j, 0600, 0, err);
+	if (r == 0 && !is_bind(want->options) && mkdirat(volumes, data, VOLUME_DATA_MODE) < 0 &&
+	    errno != EEXIST)
+		r = err_sys(err, errno, "make the directory of volume '%s'", want->name);
+	return r;
+}
+
 static int make(int volumes, const struct volume *want, bool *ret_created, struct err *err)
 {
 	char temp[32] = UNFINISHED;
@@ -318,12 +327,13 @@ int volume_create(const char *root, const struct volume *want, struct volume *re
 	if (r < 0)
 		return r;
 	r = volume_load(root, want->name, &have, err);
-	if (r == -ENOENT) {
+	if (r < 0 && (err->kind == ERR_NOT_FOUND || err->kind == ERR_INPUT)) {
 		err_done(err);
 		volumes = open_volumes(root, true, err);
 		if (volumes < 0)
 			return volumes;
-		r = make(volumes, want, &created, err);
+		r = fs_exists(volumes, want->name) ? write_anew(volumes, want, err)
+						   : make(volumes, want, &created, err);
 		if (r < 0)
 			return r;
 		r = volume_load(root, want->name, &have, err);

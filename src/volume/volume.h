@@ -22,7 +22,8 @@ struct volume {
 void volume_done(struct volume *v);
 #define cleanup_volume cleanup(volume_done)
 
-/* Creates it when missing (*ret_created says so). `want` borrows. driver_opts with type none/bind
+/* Creates it when missing (*ret_created says so); one whose record cannot be read gets the record
+ * that `want` asks for, and keeps its data. `want` borrows. driver_opts with type none/bind
  * and device make a bind volume (path is the device); any other type is a file system that is
  * mounted while it is used. An existing one with another driver or other options: ERR_CONFLICT
  * naming the difference. */

@@ -22,6 +22,29 @@ volumes() { ls "$STAVE_ROOT/volumes" 2>/dev/null | wc -l; }
 	[ "$(volumes)" = 0 ]
 }
 
+@test "a renewal that cannot be leaves the old one to the container, and no other" {
+	stave up -d
+	stave exec web touch /data/mine
+	compose <<-'E'
+		services:
+		  web:
+		    image: test
+		    command: sleep 1000
+		    init: true
+		    volumes: [/data, /more, { type: bind, source: ./nowhere, target: /x, bind: { create_host_path: false } }]
+	E
+	run stave up -d -V -t 0
+	[ "$status" -ne 0 ]
+	[ "$(volumes)" = 1 ] || { ls -l "$STAVE_ROOT/volumes"; false; }
+	stave exec web test -e /data/mine
+	mkdir nowhere
+	stave up -d -t 0
+	stave exec web test -e /data/mine
+	[ "$(volumes)" = 2 ]
+	stave down -v -t 0
+	[ "$(volumes)" = 0 ]
+}
+
 @test "run --rm and rm -v take theirs along, rm and down without -v do not" {
 	stave run --rm web touch /data/mine
 	[ "$(volumes)" = 0 ]

@@ -34,6 +34,34 @@ watches() { [ "$(find "/proc/$1/fd" -lname '*pidfd*' | wc -l)" = "$2" ]; }
 	stave down -t 0
 }
 
+@test "of a container that is restarted wait tells the end of this run, and kill does not wait for the next one" {
+	compose <<-'E'
+		services:
+		  again: { image: test, command: ["sh", "-c", "while [ ! -e /go/now ]; do sleep 0.05; done; sleep 0.1; exit 5"], volumes: ["./go:/go"], restart: always }
+		  many: { image: test, command: sleep 1000, init: true, scale: 12 }
+	E
+	stave up -d
+	outside_background "$STAVE" wait again >out 2>&1
+	pid=$!
+	wait_until 20 watches "$pid" 1
+	touch go/now
+	wait_until 60 ended "$pid" || { kill "$pid"; false; }
+	status=0
+	wait $pid || status=$?
+	[ "$status" = 5 ]
+	# Those that come first in `kill` are started anew before it asks for those that come last.
+	for _ in 1 2 3 4; do
+		outside_background "$STAVE" kill many >killed 2>&1
+		pid=$!
+		stave up -d --no-recreate many
+		wait_until 60 ended "$pid" || { cat killed; kill "$pid"; false; }
+		wait $pid
+		stave up -d many
+	done
+	stave down -t 0
+}
+ended() { [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
+
 @test "wait --down-project takes everything down" {
 	stave up -d
 	outside_background "$STAVE" wait --down-project short long
