@@ -239,3 +239,67 @@ LATE_FUNCTION sodium, crypto_secretstream_xchacha20poly1305_pull
 LATE_FUNCTION sodium, crypto_secretstream_xchacha20poly1305_push
 LATE_FUNCTION sodium, sodium_init
 LATE_FUNCTION sodium, sodium_memzero
+
+/* Compose files: a keeper and a supervisor read none. */
+LATE_LIBRARY fyaml, "libfyaml.so.0"
+LATE_FUNCTION fyaml, fy_diag_cfg_default
+LATE_FUNCTION fyaml, fy_diag_create
+LATE_FUNCTION fyaml, fy_diag_destroy
+LATE_FUNCTION fyaml, fy_diag_errors_iterate
+LATE_FUNCTION fyaml, fy_diag_set_collect_errors
+LATE_FUNCTION fyaml, fy_event_start_mark
+LATE_FUNCTION fyaml, fy_parser_create
+LATE_FUNCTION fyaml, fy_parser_destroy
+LATE_FUNCTION fyaml, fy_parser_event_free
+LATE_FUNCTION fyaml, fy_parser_get_stream_error
+LATE_FUNCTION fyaml, fy_parser_parse
+LATE_FUNCTION fyaml, fy_parser_set_string
+LATE_FUNCTION fyaml, fy_token_get_text
+LATE_FUNCTION fyaml, fy_token_scalar_style
+
+/* Networks: no business of exec, ps and logs. */
+LATE_LIBRARY mnl, "libmnl.so.0"
+LATE_FUNCTION mnl, mnl_attr_get_payload
+LATE_FUNCTION mnl, mnl_attr_get_payload_len
+LATE_FUNCTION mnl, mnl_attr_get_str
+LATE_FUNCTION mnl, mnl_attr_get_type
+LATE_FUNCTION mnl, mnl_attr_get_u16
+LATE_FUNCTION mnl, mnl_attr_get_u32
+LATE_FUNCTION mnl, mnl_attr_get_u64
+LATE_FUNCTION mnl, mnl_attr_get_u8
+LATE_FUNCTION mnl, mnl_attr_nest_end
+LATE_FUNCTION mnl, mnl_attr_nest_start
+LATE_FUNCTION mnl, mnl_attr_next
+LATE_FUNCTION mnl, mnl_attr_ok
+LATE_FUNCTION mnl, mnl_attr_put
+LATE_FUNCTION mnl, mnl_attr_put_strz
+LATE_FUNCTION mnl, mnl_attr_put_u16
+LATE_FUNCTION mnl, mnl_attr_put_u32
+LATE_FUNCTION mnl, mnl_attr_put_u64
+LATE_FUNCTION mnl, mnl_attr_put_u8
+LATE_FUNCTION mnl, mnl_nlmsg_get_payload
+LATE_FUNCTION mnl, mnl_nlmsg_get_payload_len
+LATE_FUNCTION mnl, mnl_nlmsg_get_payload_offset
+LATE_FUNCTION mnl, mnl_nlmsg_get_payload_tail
+LATE_FUNCTION mnl, mnl_nlmsg_next
+LATE_FUNCTION mnl, mnl_nlmsg_ok
+LATE_FUNCTION mnl, mnl_nlmsg_put_extra_header
+LATE_FUNCTION mnl, mnl_nlmsg_put_header
+
+/* The numbers of system calls, for filters. */
+LATE_LIBRARY seccomp, "libseccomp.so.2"
+LATE_FUNCTION seccomp, seccomp_arch_native
+LATE_FUNCTION seccomp, seccomp_syscall_resolve_name_arch
+
+/* Layers, and backups of volumes. */
+LATE_LIBRARY zstd, "libzstd.so.1"
+LATE_FUNCTION zstd, ZSTD_CCtx_setParameter
+LATE_FUNCTION zstd, ZSTD_compressStream2
+LATE_FUNCTION zstd, ZSTD_createCCtx
+LATE_FUNCTION zstd, ZSTD_createDCtx
+LATE_FUNCTION zstd, ZSTD_DCtx_setParameter
+LATE_FUNCTION zstd, ZSTD_decompressStream
+LATE_FUNCTION zstd, ZSTD_freeCCtx
+LATE_FUNCTION zstd, ZSTD_freeDCtx
+LATE_FUNCTION zstd, ZSTD_getErrorName
+LATE_FUNCTION zstd, ZSTD_isError

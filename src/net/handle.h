@@ -24,7 +24,7 @@ struct net {
 	struct netlink nf; /* nfnetlink, likewise */
 	int part;	   /* of a transaction that goes in parts: the first failure, see nft.c */
 	int (*restore)(struct net *net, struct err *err); /* fills a table that was made anew */
-	bool table_ready;    /* the skeleton has been seen in the kernel by this handle */
+	struct rules_making *making; /* rules.c: the table is being made; NULL */
 	int self;	     /* our own network namespace, to come back to; FD_NONE until needed */
 	struct map networks; /* name -> struct network_cached, see network.c */
 	struct map owners;   /* port owner -> struct port_owner, see port.c */

@@ -279,6 +279,9 @@ static int create(struct net *net, const struct net_config *config, struct err *
 	unsigned uplink = n.mtu ? 0 : link__uplink_mtu(net);
 	if (uplink >= MTU_MIN && uplink < MTU_DEFAULT)
 		n.mtu = uplink;
+	r = rules__begin(net, err); /* while the bridge is made */
+	if (r < 0)
+		return r;
 	for (unsigned attempt = 0;; attempt++) {
 		r = build(net, &n, attempt, err);
 		if (r == 0)
@@ -296,6 +299,14 @@ static int create(struct net *net, const struct net_config *config, struct err *
 					    "that is chosen",
 					    n.config.name);
 	}
+}
+
+/* The table of a network that came to nothing. What fails here the next sweep finds. */
+static void leave_rules(struct net *net)
+{
+	cleanup_err struct err ignored = ERR_INIT;
+	if (rules__settle(net, &ignored) == 0)
+		(void)rules__retire(net, &ignored);
 }
 
 int net_network_create(struct net *net, const struct net_config *config, struct net_network *ret,
@@ -328,6 +339,8 @@ int net_network_create(struct net *net, const struct net_config *config, struct 
 		err_done(err);
 		r = create(net, config, err);
 		created = true;
+		if (r < 0)
+			leave_rules(net);
 	}
 	if (r == 0)
 		r = net_network_load(net, config->name, ret, err);

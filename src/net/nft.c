@@ -32,28 +32,46 @@ static _Noreturn void run_text(const char *text, int tell)
 	_exit(r != 0);
 }
 
-int nft__run(struct net *net, const char *text, struct err *err)
+int nft__start(const char *text, struct nft_run *ret, struct err *err)
+{
+	int tell[2];
+	if (pipe2(tell, O_CLOEXEC) < 0)
+		return err_sys(err, errno, "make a pipe");
+	pid_t pid = fork();
+	if (pid == 0)
+		run_text(text, tell[1]);
+	int no = errno;
+	fd_close(tell[1]);
+	if (pid < 0) {
+		fd_close(tell[0]);
+		return err_sys(err, no, "start a process for nftables");
+	}
+	*ret = (struct nft_run){ .pid = pid, .listen = tell[0] };
+	return 0;
+}
+
+int nft__finish(struct nft_run *run, struct err *err)
 {
 	enum { WHY_MAX = 4096 };
 	cleanup_str struct str why = STR_INIT;
 	cleanup_err struct err ignored = ERR_INIT;
-	int tell[2], status = 0;
-	(void)net; /* the table's name is in the text */
-	if (pipe2(tell, O_CLOEXEC) < 0)
-		return err_sys(err, errno, "make a pipe");
-	cleanup_fd int listen = tell[0];
-	pid_t pid = fork();
-	if (pid == 0)
-		run_text(text, tell[1]);
-	fd_close(tell[1]);
-	if (pid < 0)
-		return err_sys(err, errno, "start a process for nftables");
-	(void)fs_read_fd(listen, "nftables", WHY_MAX, &why, &ignored); /* the status counts */
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	int status = 0;
+	(void)fs_read_fd(run->listen, "nftables", WHY_MAX, &why, &ignored); /* the status counts */
+	while (waitpid(run->pid, &status, 0) < 0 && errno == EINTR)
 		;
+	fd_close(run->listen);
+	run->pid = 0;
 	if (status == 0)
 		return 0;
 	return err_new(err, ERR_SYSTEM, EIO, "set up nftables: %s", str_text(&why));
+}
+
+int nft__run(struct net *net, const char *text, struct err *err)
+{
+	struct nft_run run;
+	(void)net; /* the table's name is in the text */
+	int r = nft__start(text, &run, err);
+	return r < 0 ? r : nft__finish(&run, err);
 }
 
 /* --- messages --- */

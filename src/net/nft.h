@@ -10,6 +10,13 @@
 /* Runs commands in nft's own language, one transaction. In a process of its own: the library and
  * what it allocates would stay in the supervisor, and be copied with it for every container. */
 int nft__run(struct net *net, const char *text, struct err *err);
+/* The same in two steps: between them it is at work. */
+struct nft_run {
+	pid_t pid; /* 0: none */
+	int listen;
+};
+int nft__start(const char *text, struct nft_run *ret, struct err *err);
+int nft__finish(struct nft_run *run, struct err *err);
 
 /* A transaction on the elements of our table's sets and maps: begin, any number of elements,
  * commit. Either all of it happens or nothing. Keys and data are as the kernel holds them: each

@@ -133,13 +133,19 @@ static const char skeleton[] =
 	"	}\n"
 	"}\n";
 
-static int make_table(struct net *net, struct err *err)
+/* The table as it is being made, by a process. */
+struct rules_making {
+	struct nft_run run;
+	int lock;
+};
+
+static int start_table(struct net *net, struct nft_run *ret, struct err *err)
 {
 	cleanup_str struct str text = STR_INIT;
 	if (nft__table(net)) /* another version's; in the same transaction */
 		str_addf(&text, "delete table inet %s\n", net->table);
 	str_addf(&text, skeleton, net->table, RULES_RING, version_chain);
-	return nft__run(net, str_text(&text), err);
+	return nft__start(str_text(&text), ret, err);
 }
 
 /* Two processes must not make the table at the same time. */
@@ -149,19 +155,41 @@ static int lock_rules(struct net *net, int *ret, struct err *err)
 	return r < 0 ? r : net__lock(net->run, "ports", ret, err);
 }
 
-int rules__ready(struct net *net, struct err *err)
+int rules__begin(struct net *net, struct err *err)
 {
 	int r = net__nf(net, err);
-	if (r < 0 || nft__chain(net, version_chain))
+	if (r < 0 || net->making || nft__chain(net, version_chain))
 		return r;
 	cleanup_fd int lock = FD_NONE;
+	struct nft_run run;
 	r = lock_rules(net, &lock, err);
 	if (r < 0 || nft__chain(net, version_chain))
 		return r;
-	r = make_table(net, err);
+	r = start_table(net, &run, err);
+	if (r < 0)
+		return r;
+	net->making = new0(struct rules_making);
+	*net->making = (struct rules_making){ .run = run, .lock = fd_take(lock) };
+	return 0;
+}
+
+int rules__settle(struct net *net, struct err *err)
+{
+	struct rules_making *making = ptr_take(net->making);
+	if (!making)
+		return 0;
+	int r = nft__finish(&making->run, err);
 	if (r == 0)
 		r = net->restore(net, err);
+	fd_close(making->lock);
+	free(making);
 	return r;
+}
+
+int rules__ready(struct net *net, struct err *err)
+{
+	int r = rules__begin(net, err);
+	return r < 0 ? r : rules__settle(net, err);
 }
 
 int rules__retire(struct net *net, struct err *err)

@@ -12,6 +12,10 @@ enum { RULES_RING = 120 };
 /* Sees to it that the table is there, as this version wants it, with the networks and ports on
  * record; makes it again when it is missing (first use, reboot, `nft flush ruleset`). */
 int rules__ready(struct net *net, struct err *err);
+/* The same in two steps, between which a process is at work that the caller need not wait for, and
+ * other processes that want the table wait: rules__ready() or rules__settle() must follow. */
+int rules__begin(struct net *net, struct err *err);
+int rules__settle(struct net *net, struct err *err);
 /* Takes the table away when no network and no port is left in it. */
 int rules__retire(struct net *net, struct err *err);
 

@@ -77,7 +77,7 @@ static void test_default(void **state)
 		struct seccomp_profile profile;
 		struct sock_fprog program;
 		cleanup_err struct err err = ERR_INIT;
-		int nr = seccomp_syscall_resolve_name(cases[i].call);
+		int nr = seccomp_syscall_resolve_name_arch(seccomp_arch_native(), cases[i].call);
 		uint32_t got;
 
 		if (str_eq(cases[i].call, "mseal"))
@@ -99,7 +99,7 @@ static void test_packet_sockets(void **state)
 	struct seccomp_profile profile;
 	struct sock_fprog program;
 	cleanup_err struct err err = ERR_INIT;
-	int nr = seccomp_syscall_resolve_name("socket");
+	int nr = seccomp_syscall_resolve_name_arch(seccomp_arch_native(), "socket");
 	(void)state;
 
 	seccomp__profile_default(caps_default() & ~BIT(NET_RAW), &profile);
@@ -147,7 +147,7 @@ static void test_operators(void **state)
 	static const char *const names[] = { "NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ" };
 	static const uint64_t values[] = { 0,		1,	     0xffffffff,  0x100000000,
 					   0x100000001, 0x1ffffffff, 0x200000000, 1ULL << 62 };
-	int nr = seccomp_syscall_resolve_name("lseek");
+	int nr = seccomp_syscall_resolve_name_arch(seccomp_arch_native(), "lseek");
 	(void)state;
 
 	for (size_t op = 0; op < ARRAY_SIZE(names); op++) {
@@ -210,7 +210,7 @@ static void test_order(void **state)
 	struct seccomp_profile profile;
 	struct sock_fprog program;
 	cleanup_err struct err err = ERR_INIT;
-	int nr = seccomp_syscall_resolve_name("kill");
+	int nr = seccomp_syscall_resolve_name_arch(seccomp_arch_native(), "kill");
 	(void)state;
 
 	assert_int_equal(
@@ -228,8 +228,14 @@ static void test_order(void **state)
 	assert_int_equal(seccomp__compile(&profile, &program, &err), 0);
 	assert_int_equal(ask(&program, nr, 9, 1), ERRNO(8));
 	assert_int_equal(ask(&program, nr, 15, 1), ALLOW);
-	assert_int_equal(ask(&program, seccomp_syscall_resolve_name("read"), 0, 0), ERRNO(7));
-	assert_int_equal(ask(&program, seccomp_syscall_resolve_name("write"), 0, 0), ALLOW);
+	assert_int_equal(ask(&program,
+			     seccomp_syscall_resolve_name_arch(seccomp_arch_native(), "read"), 0,
+			     0),
+			 ERRNO(7));
+	assert_int_equal(ask(&program,
+			     seccomp_syscall_resolve_name_arch(seccomp_arch_native(), "write"), 0,
+			     0),
+			 ALLOW);
 	free(program.filter);
 	seccomp__profile_done(&profile);
 }
