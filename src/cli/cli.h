@@ -103,4 +103,9 @@ void cli_warn_inert(struct cli *cli);
 /* Root rights and kernel: what verbs that run containers need. */
 int cli_need_root(struct err *err);
 
+/* The services of the project that are named, with their dependencies when asked; all for none
+ * named. Borrowed from the project, in its order; NULL-terminated; free() the array. */
+const struct service **cli_services(const struct project *project, const struct strv *named,
+				    bool deps);
+
 #endif

@@ -64,7 +64,7 @@ static int push_built(struct cli *cli, struct image_store *store, const struct s
 static int print_bake(struct cli *cli, const struct strv *args, bool deps,
 		      const struct build_wish *wish)
 {
-	cleanup_free const struct service **list = provide_services(cli->project, args, deps);
+	cleanup_free const struct service **list = cli_services(cli->project, args, deps);
 	cleanup_json json_t *j = build_services_print(cli, list, wish);
 	cleanup_free char *text = json_dumps(j, JSON_INDENT(2));
 
@@ -106,7 +106,7 @@ static int build_verb(struct cli *cli, void *options, const struct strv *args, s
 		r = cli_image_store(cli, &store, err);
 	if (r < 0)
 		return r;
-	list = provide_services(cli->project, args, o->deps);
+	list = cli_services(cli->project, args, o->deps);
 	r = build_services(cli, store, list, &wish, &built, err);
 	if (r == 0 && !o->quiet && !o->check)
 		for (size_t i = 0; i < built.n; i++)

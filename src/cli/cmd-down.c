@@ -2,6 +2,7 @@
 #include "cli/apply.h"
 #include "cli/image-use.h"
 #include "cli/progress.h"
+#include "cli/provider.h"
 #include "net/net.h"
 
 #include "engine/service-name.h"
@@ -138,6 +139,8 @@ static int down_run(struct cli *cli, void *options, const struct strv *args, str
 		r = apply_goal(cli, &goal, err);
 	else if (!o->rmi)
 		cli_warn(cli, "no resource found to remove for project '%s'", cli->project_name);
+	if (r == 0)
+		r = provider_down(cli, args, err);
 	if (r == 0 && !cli->global.dry_run)
 		r = remove_images(cli, &images, err);
 	return r;

@@ -45,7 +45,7 @@ static int transfer_all(struct transfer *t, const struct strv *services, bool de
 	int r = cli_image_store(t->cli, &t->store, err), first = 0;
 	if (r < 0)
 		return r;
-	list = provide_services(t->cli->project, services, deps);
+	list = cli_services(t->cli->project, services, deps);
 	t->progress = quiet ? NULL : progress_new(t->cli, 0);
 	for (size_t i = 0; list[i]; i++) {
 		if (!wanted(t, list[i], data))

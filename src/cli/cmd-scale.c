@@ -1,5 +1,6 @@
 /* scale: so many replicas of these services. */
 #include "cli/apply.h"
+#include "cli/provider.h"
 
 struct scale_args {
 	bool no_deps;
@@ -23,7 +24,8 @@ static int scale_run(struct cli *cli, void *options, const struct strv *args, st
 			return err_not_found(err, "no such service: %s", scale->service);
 		strv_add(&goal.services, scale->service);
 	}
-	return apply_goal(cli, &goal, err);
+	r = provider_up(cli, &goal.services, goal.no_deps, err);
+	return r < 0 ? r : apply_goal(cli, &goal, err);
 }
 
 const struct cmd cmd_scale = {

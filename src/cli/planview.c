@@ -2,6 +2,7 @@
 #include "cli/planview.h"
 
 #include "cli/progress.h"
+#include "cli/provider.h"
 #include "engine/observe.h"
 
 #include <stdio.h>
@@ -119,7 +120,10 @@ int planview_dry_run(struct cli *cli, const struct goal *goal, struct err *err)
 {
 	cleanup_plan struct plan plan = { 0 };
 	cleanup(observed_done) struct observed observed = { 0 };
-	int r = make(cli, goal, &plan, &observed, err);
+	bool ups = goal->kind == GOAL_UP || goal->kind == GOAL_CREATE || goal->kind == GOAL_RUN;
+	int r = ups ? provider_up(cli, &goal->services, goal->no_deps, err) : 0;
+	if (r == 0)
+		r = make(cli, goal, &plan, &observed, err);
 	if (r < 0)
 		return r;
 	struct progress *progress = progress_new(cli, 0);

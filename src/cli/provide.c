@@ -3,49 +3,11 @@
 
 #include "base/parse.h"
 #include "cli/build-service.h"
+#include "cli/provider.h"
 #include "engine/service-name.h"
 
 #include <stdio.h>
 #include <unistd.h>
-
-/* --- which services --- */
-
-static const struct service *find_service(const struct project *project, const char *name,
-					  size_t *ret_index)
-{
-	for (size_t i = 0; i < project->services.n; i++)
-		if (str_eq(project->services.v[i].name, name)) {
-			*ret_index = i;
-			return &project->services.v[i];
-		}
-	return NULL;
-}
-
-static void want(const struct project *project, const char *name, bool deps, bool *wanted)
-{
-	size_t i = 0;
-	const struct service *s = find_service(project, name, &i);
-	if (!s || wanted[i])
-		return;
-	wanted[i] = true;
-	if (deps)
-		vec_each(d, &s->depends_on)
-			want(project, d->service, deps, wanted);
-}
-
-const struct service **provide_services(const struct project *project, const struct strv *named,
-					bool deps)
-{
-	const struct service **list = xcalloc(project->services.n + 1, sizeof(*list));
-	cleanup_free bool *wanted = xcalloc(project->services.n + 1, sizeof(*wanted));
-	size_t n = 0;
-	for (size_t i = 0; i < named->n; i++)
-		want(project, named->v[i], deps, wanted);
-	for (size_t i = 0; i < project->services.n; i++)
-		if (!named->n || wanted[i])
-			list[n++] = &project->services.v[i];
-	return list;
-}
 
 /* --- one image --- */
 
@@ -238,6 +200,8 @@ static int find_need(struct cli *cli, struct image_store *store, const struct se
 	bool pull = false, builds = s->build.set && !options->no_build;
 
 	*ret = NEED_NOTHING;
+	if (s->provider)
+		return 0;
 	int r = provide_needs_pull(store, name, policy, &pull, err);
 	if (r < 0)
 		return r;
@@ -333,10 +297,12 @@ int provide_images(struct cli *cli, const struct strv *services, bool no_deps,
 	struct progress *p = NULL;
 	bool builds = false;
 	size_t n = 0;
-	int r = cli_image_store(cli, &store, err);
+	int r = provider_up(cli, services, no_deps, err);
+	if (r == 0)
+		r = cli_image_store(cli, &store, err);
 	if (r < 0)
 		return r;
-	list = provide_services(cli->project, services, !no_deps);
+	list = cli_services(cli->project, services, !no_deps);
 	while (list[n])
 		n++;
 	needs = xcalloc(n + 1, sizeof(*needs));

@@ -15,10 +15,6 @@ struct provide {
 int provide_images(struct cli *cli, const struct strv *services, bool no_deps,
 		   const struct provide *options, struct err *err);
 
-/* The services of the project that are named, with their dependencies when asked; all for none
- * named. Borrowed from the project, in its order; NULL-terminated; free() the array. */
-const struct service **provide_services(const struct project *project, const struct strv *named,
-					bool deps);
 /* One pull or push, shown as a step of p (NULL: quiet). */
 int provide_pull(struct image_store *store, struct progress *p, const char *name,
 		 const char *platform, struct err *err);

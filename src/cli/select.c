@@ -142,3 +142,42 @@ int cli_when(const char *text, const char *option, nsec_t *ret, struct err *err)
 			 "an age (42m)",
 			 text, option);
 }
+
+/* --- services of the project --- */
+
+static const struct service *find_service(const struct project *project, const char *name,
+					  size_t *ret_index)
+{
+	for (size_t i = 0; i < project->services.n; i++)
+		if (str_eq(project->services.v[i].name, name)) {
+			*ret_index = i;
+			return &project->services.v[i];
+		}
+	return NULL;
+}
+
+static void want(const struct project *project, const char *name, bool deps, bool *wanted)
+{
+	size_t i = 0;
+	const struct service *s = find_service(project, name, &i);
+	if (!s || wanted[i])
+		return;
+	wanted[i] = true;
+	if (deps)
+		vec_each(d, &s->depends_on)
+			want(project, d->service, deps, wanted);
+}
+
+const struct service **cli_services(const struct project *project, const struct strv *named,
+				    bool deps)
+{
+	const struct service **list = xcalloc(project->services.n + 1, sizeof(*list));
+	cleanup_free bool *wanted = xcalloc(project->services.n + 1, sizeof(*wanted));
+	size_t n = 0;
+	for (size_t i = 0; i < named->n; i++)
+		want(project, named->v[i], deps, wanted);
+	for (size_t i = 0; i < project->services.n; i++)
+		if (!named->n || wanted[i])
+			list[n++] = &project->services.v[i];
+	return list;
+}

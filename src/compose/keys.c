@@ -358,7 +358,7 @@ static const struct key service_keys[] = {
 	  .unique = UNIQUE_KEY },
 	{ "domainname", &string, OUT_STRING },
 	{ "entrypoint", &command, OUT_COMMAND, .merge = MERGE_OVERRIDE },
-	{ "provider", &provider, OUT_OBJECT, .flags = KEY_INERT },
+	{ "provider", &provider, OUT_OBJECT },
 	{ "environment", &list_or_map, OUT_ENVIRONMENT, .merge = MERGE_SEQUENCE,
 	  .unique = UNIQUE_KEY },
 	{ "env_file", &env_files, OUT_OBJECTS, .merge = MERGE_SEQUENCE, .unique = UNIQUE_ENV_FILE,

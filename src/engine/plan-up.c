@@ -59,6 +59,8 @@ static int check_images(struct planner *p, struct err *err)
 
 static uint32_t wanted_replicas(const struct planner *p, const struct plan_entry *e)
 {
+	if (e->service->provider) /* somebody else's: it has no containers */
+		return 0;
 	vec_each(scale, &p->goal->scale) {
 		if (str_eq(scale->service, e->name))
 			return scale->replicas;
