@@ -90,6 +90,7 @@ one_round() {
 	wait $job 2>/dev/null || true
 	case $((rounds % 3)) in
 	0)
+		stave unpause >again 2>&1 || true # what was paused stays so in `up`
 		stave up -d >again 2>&1 || failed_round
 		wait_until 20 all_run || failed_round
 		;;

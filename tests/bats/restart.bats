@@ -27,6 +27,29 @@ restarts_reach() { [ "$(field "$1" restarts)" -ge "$2" ] 2>/dev/null; }
 	stave down
 }
 
+ended() { [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
+
+@test "an attached up tells each end once, whoever looks after the containers" {
+	compose <<-'E'
+		services:
+		  first: { image: test, command: ["sh", "-c", "exit 3"] }
+		  later: { image: test, command: ["sh", "-c", "while [ ! -e /go/now ]; do sleep 0.05; done; exit 5"], volumes: ["./go:/go"] }
+	E
+	mkdir -p go
+	chmod 755 go
+	background out up
+	wait_until 60 grep -q "first-1 exited with code 3" out
+	old=$(role_pid supervisor)
+	kill -9 "$old"
+	new() { [ -n "$(role_pid supervisor)" ] && [ "$(role_pid supervisor)" != "$old" ]; }
+	wait_until 60 new
+	touch go/now
+	wait_until 60 ended $job || { cat out; kill $job; false; }
+	[ "$(grep -c 'first-1 exited' out)" = 1 ] || { cat out; false; }
+	[ "$(grep -c 'later-1 exited with code 5' out)" = 1 ] || { cat out; false; }
+	stave down -t 0
+}
+
 @test "always: again after 100 ms, 200 ms, ..., and a stop ends it" {
 	compose <<-'E'
 		services:

@@ -74,6 +74,18 @@ fails() {
 	stave down -t 0
 }
 
+@test "a port that another project has names that project" {
+	compose <<-E
+	services:
+	  web: { image: test, command: sleep 1000, init: true, ports: ["18082:80"] }
+	E
+	stave -p "$PROJECT-first" up -d
+	fails "port 18082 is used by service 'web' of project '$PROJECT-first'" stave up -d
+	stave -p "$PROJECT-first" down -t 0
+	stave up -d
+	stave down -t 0
+}
+
 @test "two services on one port" {
 	compose <<-E
 	services:
