@@ -25,8 +25,6 @@ check() { # NAME COMMAND...
 equal() { [ "$1" = "$2" ] || { echo "want '$2', got '$1'"; false; }; }
 
 echo "guest: $(uname -r), cgroup2: $(cat /sys/fs/cgroup/cgroup.controllers)"
-for t in /usr/bin/test-*; do check "unit $(basename "$t")" "$t"; done
-
 cd /test
 cat >compose.yaml <<'Y'
 name: vm
@@ -38,6 +36,11 @@ services:
     pids_limit: 50
     cpus: 0.5
     healthcheck: { test: ["CMD", "true"], interval: 1s }
+  eater:
+    image: test:latest
+    command: ["sh", "-c", "while :; do [ -e /go ] && rm /go && head -c 60m /dev/zero | tail -c 50m >/dev/null; sleep 0.1; done"]
+    init: true
+    mem_limit: 16m
   hog:
     image: test:latest
     command: ["sh", "-c", "dd if=/dev/zero of=/dev/shm/x bs=1M count=60"]
@@ -53,8 +56,38 @@ check "user namespace" sh -c 'stave exec -T web cat /proc/self/uid_map | grep -q
 check "device denied" sh -c '! stave exec -T -u 0 web sh -c "cat /dev/vda"'
 check "ps" sh -c 'stave ps | grep -q healthy'
 check "memory kill is reported" sh -c 'stave --profile hog up -d hog; sleep 3; stave --profile hog ps -a --format json | grep -q 137'
+
+# A child of its first process: told at once, each time, and the container runs on. Its flag is of this run.
+until_() { # SECONDS COMMAND...
+	end=$(($(date +%s) + $1)) && shift
+	until "$@" >/dev/null 2>&1; do [ "$(date +%s)" -lt "$end" ] || { echo "gave up: $*"; return 1; }; sleep 0.2; done
+}
+ooms() { [ "$(grep -c '"oom"' /tmp/events)" = "$1" ]; }
+recorded() { [ "$(stave events --since 1h --until 0s --json 2>/dev/null | grep '"oom"' | grep -c vm-eater)" -ge "$1" ]; }
+flag() { stave inspect vm-eater-1 | grep '"OOMKilled"'; }
+flagged() { flag | grep -q "$1"; }
+stave events --json >/tmp/events 2>/dev/null &
+events=$!
+check "a container that loses a child" stave up -d eater
+check "no memory kill yet" flagged false
+stave exec -T eater touch /go
+check "a child's memory kill is an event" until_ 60 ooms 1
+check "and in its record" flagged true
+check "and it runs on" sh -c 'stave ps --format "{{.Service}} {{.State}}" | grep -q "eater running"'
+stave exec -T eater touch /go
+check "so is the next one" until_ 60 ooms 2
+supervisor() { for p in /proc/[0-9]*; do tr '\0' ' ' <$p/cmdline 2>/dev/null | grep -q '^stave: vm \[supervisor' && echo ${p#/proc/} && return; done; }
+old=$(supervisor)
+kill -9 $old
+another() { new=$(supervisor) && [ -n "$new" ] && [ "$new" != "$old" ]; }
+check "the supervisor is back" until_ 60 another
+stave exec -T eater touch /go
+check "the next one under the next supervisor" until_ 60 recorded 3
+check "a new run begins without" sh -c 'stave restart -t 0 eater'
+check "without the flag" flagged false
+kill $events 2>/dev/null
 check "restart" stave restart -t 1 web
-check "down" stave down -t 1 -v
+check "down" stave --profile hog down -t 1 -v
 check "no cgroup is left" sh -c '! find /sys/fs/cgroup -name "*stave*" | grep .'
 check "no link is left" sh -c '! ls /sys/class/net | grep -E "^(stv|sv)"'
 check "no mount is left" sh -c '! grep stave /proc/mounts'
@@ -86,5 +119,6 @@ check "and leaves nothing" equal "$(ls -A $STAVE_ROOT/volumes/small $STAVE_ROOT/
 check "down" stave down -v -t 0
 check "removed with its limit" stave volume rm small free
 unset STAVE_ROOT STAVE_RUN
+for t in /usr/bin/test-*; do check "unit $(basename "$t")" "$t"; done
 echo "$passed passed, $failed failed"
 poweroff -f
