@@ -218,12 +218,15 @@ int slot_save(const struct engine_paths *paths, const char *project, struct slot
 	return r;
 }
 
+/* A file that was cut to nothing is written out by ext4 as it is closed: so that is not done to a
+ * new one. */
 static int rewrite(int fd, const struct slot *slot)
 {
 	cleanup_json json_t *j = record_save(&state__slot_record, slot);
 	cleanup_free char *text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
 	size_t len = strlen(text);
-	if (lseek(fd, 0, SEEK_SET) < 0 || ftruncate(fd, 0) < 0)
+	bool is_new = lseek(fd, 0, SEEK_CUR) == 0;
+	if (!is_new && (lseek(fd, 0, SEEK_SET) < 0 || ftruncate(fd, 0) < 0))
 		return -errno;
 	return fs_write_all(fd, text, len);
 }

@@ -29,13 +29,16 @@ static int bind_one(int type, uint16_t port, struct err *err)
 	return fd_take(fd);
 }
 
-/* In a new namespace the loopback interface is down, and its addresses are nobody's. */
+/* In a new namespace the loopback interface is down, and its addresses are nobody's. Asking whether
+ * it is up does not wait for who changes interfaces; saying that it is to be does. */
 static void raise_loopback(void)
 {
 	cleanup_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
-	if (fd >= 0)
-		(void)ioctl(fd, SIOCSIFFLAGS, &lo); /* bind() says whether it is up */
+	struct ifreq lo = { .ifr_name = "lo" };
+	if (fd < 0 || (ioctl(fd, SIOCGIFFLAGS, &lo) == 0 && (lo.ifr_flags & IFF_UP)))
+		return;
+	lo.ifr_flags = IFF_UP | IFF_RUNNING;
+	(void)ioctl(fd, SIOCSIFFLAGS, &lo);
 }
 
 static int open_both(uint16_t port, int *ret_udp, int *ret_tcp, struct err *err)
