@@ -209,8 +209,8 @@ load helper
 	grep -q 'inet6 fe80::77/64' addresses
 	grep -q 'inet6 fe80::78/64' addresses
 	grep -q 'inet 169.254.9.9/16' addresses
-	stave exec -T a ping -c1 -W10 169.254.34.69
-	stave exec -T a ping -c1 -W10 -I eth0 fe80::79
+	wait_until 10 stave exec -T a ping -c1 -W10 169.254.34.69
+	wait_until 10 stave exec -T a ping -c1 -W10 -I eth0 fe80::79
 	stave restart a
 	stave exec -T a ip addr | grep -q 'inet 169.254.34.68/16'
 	sed -i 's/169.254.9.9/169.254.9.10/' compose.yaml

@@ -117,7 +117,7 @@ for d in [g["UpperDir"]] + g.get("LowerDir", "").split(":"):
 
 # The processes of RUN steps, by their command.
 steps_running() {
-	pgrep -xf "sleep 98765" >/dev/null
+	pgrep -xf "sleep 98765$$" >/dev/null
 }
 
 no_steps() {
@@ -125,7 +125,7 @@ no_steps() {
 }
 
 @test "a build that is interrupted stops its steps; one that is killed is cleared by the next" {
-	printf 'FROM test\nRUN sleep 98765\n' >"$DIR/Dockerfile"
+	printf 'FROM test\nRUN sleep 98765%d\n' $$ >"$DIR/Dockerfile"
 	nsenter --net="/proc/$NETNS_PID/ns/net" -- "$STAVE" image build -q -t s:7 "$DIR" 3>&- &
 	local pid=$!
 	wait_until 30 steps_running

@@ -1,6 +1,10 @@
 # config and env: what the Compose files mean, as people and programs ask for it. Needs neither root nor an image.
 bats_require_minimum_version 1.5.0
 
+setup_file() {
+	export BATS_TEST_TIMEOUT=400 # what the program may take is measured; how long that is on a busy machine, is not
+}
+
 setup() {
 	STAVE=${STAVE:-$BATS_TEST_DIRNAME/../../build/stave}
 	export STAVE_ROOT=$BATS_TEST_TMPDIR/root STAVE_RUN=$BATS_TEST_TMPDIR/run COMPOSE_ANSI=never

@@ -7,11 +7,6 @@ load helper
 
 TOP=$BATS_TEST_DIRNAME/../..
 
-# Whole systems take long to come up where other things run.
-setup_more() {
-	export BATS_TEST_TIMEOUT=400
-}
-
 servers() {
 	compose <<'E'
 services:

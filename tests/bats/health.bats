@@ -85,22 +85,22 @@ seconds() { python3 -c 'import time; print(time.time())'; }
 }
 
 @test "a check that takes too long is killed with all it started, and never two run at once" {
-	compose <<-'E'
+	compose <<-E
 		services:
 		  a:
 		    image: test
 		    command: sleep 1000
-		    healthcheck: {test: "sleep 77 & sleep 78; true", interval: 50ms, timeout: 200ms, retries: 1}
+		    healthcheck: {test: "sleep 77$$ & sleep 78$$; true", interval: 50ms, timeout: 200ms, retries: 1}
 	E
 	stave up -d
 	wait_until 20 health_is a unhealthy
 	for i in 1 2 3 4 5 6 7 8; do
-		[ "$(stave top a | grep -c 'sleep 78$')" -le 1 ]
+		[ "$(stave top a | grep -c "sleep 78$$\$")" -le 1 ]
 		sleep 0.05
 	done
 	stave stop -t 0
 	stave down -t 0
-	[ -z "$(pgrep -f '^sleep 7[78]$')" ]
+	[ -z "$(pgrep -f "^sleep 7[78]$$\$")" ]
 }
 
 @test "failures in the start period do not count" {

@@ -16,6 +16,8 @@ need_root() {
 setup_file() {
 	[ "$(id -u)" = 0 ] || return 0
 	T=$(mktemp -d "/var/tmp/stave-bats.XXXXXX")
+	# The limit is for what hangs: on a busy machine the longest tests take minutes.
+	[ "${BATS_TEST_TIMEOUT:-400}" -ge 400 ] || export BATS_TEST_TIMEOUT=400
 	export T STAVE_ROOT=$T/root STAVE_RUN=$T/run COMPOSE_ANSI=never
 	# Removing a store with whole systems in it takes minutes on a file system that discards what it frees.
 	if [ -n "${IN_MEMORY:-}" ] && [ "$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo)" -gt 6000000 ]; then

@@ -15,7 +15,7 @@ example() {
 
 # Whole systems take long to come up where other things run.
 setup_more() {
-	export BATS_TEST_TIMEOUT=400
+	export BATS_TEST_TIMEOUT=600
 }
 
 # What a failed test left running is in the way of the next one.
