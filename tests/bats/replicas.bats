@@ -101,9 +101,12 @@ print(sum(len(s.get("elem", [])) for s in sets if s["name"] == sys.argv[1]))' "$
 	# One replica's refusal is passed on as it is.
 	stave scale web=1
 	wait_until 10 eval '[ "$(in_ring inring4)" = 0 ]'
-	run outside curl -s -m 20 http://127.0.0.1:8000/
-	[ "$status" = 7 ]
-	[ "$(in_ring again4)" -ge 1 ]
+	# Those that were refused are remembered for seconds.
+	refused() {
+		run outside curl -s -m 20 http://127.0.0.1:8000/
+		[ "$status" = 7 ] && [ "$(in_ring again4)" -ge 1 ]
+	}
+	wait_until 10 refused
 	stave down -t 0
 }
 

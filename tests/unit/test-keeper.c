@@ -61,9 +61,11 @@ static int first_generation(void)
 	return 1;
 }
 
-/* Lists what there is: "held NAME TEXT" and "exit CODE" lines. */
+/* Lists what there is: "held NAME TEXT" lines, and an "exit CODE" line, which may have come before,
+ * among or after them. */
 static void list(bool acknowledge)
 {
+	int code = -1;
 	send_name(KEEPER_LIST, NULL, 0, FD_NONE);
 	for (bool over = false, ended = false; !over || (acknowledge && !ended);) {
 		struct keeper_message m;
@@ -78,13 +80,16 @@ static void list(bool acknowledge)
 			snprintf(line, sizeof(line), "held %s %s\n", m.name, text);
 			say(line);
 		} else if (m.type == KEEPER_EXIT && !ended) {
-			snprintf(line, sizeof(line), "exit %d\n", WEXITSTATUS(m.status));
-			say(line);
+			code = WEXITSTATUS(m.status);
 			ended = true;
 			if (acknowledge)
 				send_name(KEEPER_ACK, NULL, m.pid, FD_NONE);
 		}
 	}
+	char last[32];
+	snprintf(last, sizeof(last), "exit %d\n", code);
+	if (code >= 0)
+		say(last);
 }
 
 static int supervisor(void)
