@@ -1,4 +1,4 @@
-/* SHA-256 over libcrypto, and hexadecimal. */
+/* SHA-256 over libcrypto (or, of short texts, without it), and hexadecimal. */
 #ifndef STAVE_BASE_HASH_H
 #define STAVE_BASE_HASH_H
 

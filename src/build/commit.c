@@ -58,6 +58,18 @@ static int note_layer(const struct depot *depot, struct image_store *store,
 	return cache_save(depot, &e, err);
 }
 
+/* A layer of an image already, on the same ones: nothing is to be done. */
+static bool is_committed(struct image_store *store, const struct stack_layer *l,
+			 const struct image_layer *below)
+{
+	char chain[IMAGE_DIGEST];
+
+	if (l->snapshot[0] || !l->image.chain[0])
+		return false;
+	image_chain(below, l->image.diff_id, chain);
+	return str_eq(chain, l->image.chain) && image_layer_there(store, &l->image);
+}
+
 /* The step's lock is held: two builds may commit the same step. */
 static int commit_layer(const struct depot *depot, struct image_store *store,
 			const struct stack_layer *l, const struct image_layer *below,
@@ -87,15 +99,16 @@ int commit_layers(const struct depot *depot, struct image_store *store, const st
 		const struct image_layer *below =
 			ret->items.n ? &ret->items.v[ret->items.n - 1] : NULL;
 		struct image_layer layer = l->image;
+		bool done = !l->key[0] || is_committed(store, l, below);
 		int lock = FD_NONE, r = 0;
 
-		if (l->key[0]) {
+		if (!done) {
 			r = depot_step_lock(depot, l->key, &lock, err);
 			if (r == 0)
 				r = commit_layer(depot, store, l, below, &layer, err);
 			depot_step_done(depot, l->key, lock);
 		}
-		if (r == 0 && l->key[0] && !image_layer_there(store, &layer))
+		if (r == 0 && !done && !image_layer_there(store, &layer))
 			r = restore_blob(store, &layer, err);
 		if (r < 0)
 			return r;

@@ -50,7 +50,10 @@ static int status_of_child(void (*fn)(void))
 
 static void hash_by_libcrypto(char hex[SHA256_HEX])
 {
+	static const char text[HASH_SHORT + 1]; /* shorter ones do without */
 	struct hash *h = hash_new();
+
+	hash_add(h, text, sizeof(text));
 	hash_end(h, hex);
 	hash_free(h);
 }
@@ -60,7 +63,7 @@ static void use_crypto(void)
 	char hex[SHA256_HEX];
 	late_close("libcrypto.so.3");
 	hash_by_libcrypto(hex);
-	_exit(strncmp(hex, "e3b0c442", 8) == 0 ? 0 : 1);
+	_exit(strncmp(hex, "7ef43086", 8) == 0 ? 0 : 1);
 }
 
 static void use_crypto_closed(void)
