@@ -48,9 +48,10 @@ int difference_note(int dir, const char *layers, const char *base_name, struct e
 {
 	cleanup_free char *target = xasprintf("%s/%s/diff", layers, base_name);
 
-	if (unlinkat(dir, DIFFERENCE_LINK, 0) < 0 && errno != ENOENT)
-		return err_sys(err, errno, "note what a layer is a difference of");
-	if (symlinkat(target, dir, DIFFERENCE_LINK) < 0)
+	/* Somebody may be about to mount the tree: there is one of the two at any time. */
+	(void)unlinkat(dir, DIFFERENCE_LINK "-new", 0);
+	if (symlinkat(target, dir, DIFFERENCE_LINK "-new") < 0 ||
+	    renameat(dir, DIFFERENCE_LINK "-new", dir, DIFFERENCE_LINK) < 0)
 		return err_sys(err, errno, "note what a layer is a difference of");
 	return 0;
 }

@@ -23,8 +23,8 @@ int difference_base(int tree, int *ret, struct err *err);
 char *difference_base_name(int dirfd, const char *path);
 /* Whether the tree in the directory `path` is there with all that it stands on. */
 bool difference_complete(int dirfd, const char *path);
-/* Notes the base in the directory `dir`, in the place of one that is noted there. `layers`: from
- * there to the directory of all layers, "..". */
+/* Notes the base in the directory `dir`, in the place of one that is noted there. `layers`: the
+ * directory of all layers, absolute, or from there (".."): a store can be moved then. */
 int difference_note(int dir, const char *layers, const char *base_name, struct err *err);
 
 #endif

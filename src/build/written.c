@@ -184,11 +184,12 @@ bool written_see(struct written *w, const char *path)
 	return true;
 }
 
-static bool was_seen(const struct written *w, const struct written_file *f)
+/* A path that is there twice counts once, as its first record. */
+static bool is_unseen(const struct written *w, const struct written_file *f, uint32_t at)
 {
 	uint32_t slot = *slot_of(w, path_of(f), f->path_len);
 
-	return w->seen && w->seen[slot / 8] & 1 << slot % 8;
+	return slot == at && !(w->seen && w->seen[slot / 8] & 1 << slot % 8);
 }
 
 int written_unseen(const struct written *w,
@@ -201,7 +202,7 @@ int written_unseen(const struct written *w,
 	for (size_t at = sizeof(struct head); at < w->size;) {
 		const struct written_file *f = record_at(w, (uint32_t)(at / 8));
 
-		if (!was_seen(w, f))
+		if (is_unseen(w, f, (uint32_t)(at / 8)))
 			vec_push(&found, (uint32_t)(at / 8));
 		at += record_size(f->path_len);
 	}

@@ -140,12 +140,13 @@ int image_layer_adopt(struct image_store *store, const char *dir, const struct i
 	if (r == 0 && base && !image__layer_stands_on(store, base, below ? below->chain : NULL))
 		r = image__layer_unpack(store, layer->blob, layer->diff_id, layer->chain, NULL,
 					err);
-	else if (r == 0 && base)
-		r = difference_note(fd, "..", base, err);
 	if (r == 0)
 		r = image__layer_name(store, AT_FDCWD, dir, layer->chain, err);
-	return r ? r < 0 ? r : 0
-		 : fs_remove_tree(AT_FDCWD, dir, err); /* the same is there already */
+	if (r == 0)
+		return fs_remove_tree(AT_FDCWD, dir, err); /* the same is there already */
+	if (r > 0)
+		r = base ? difference_note(fd, "..", base, err) : 0;
+	return r;
 }
 
 int image_layer_move(struct image_store *store, const struct image_layer *below,
