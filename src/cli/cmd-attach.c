@@ -4,6 +4,8 @@
 
 #include "base/proc.h"
 
+#include <stdio.h>
+
 struct attach_args {
 	const char *detach_keys;
 	struct option_int index;
@@ -58,12 +60,15 @@ static int attach_run(struct cli *cli, void *options, const struct strv *args, s
 		.peer = peer,
 		.pidfd = pidfd,
 		.tty = c->tty,
+		.redraw = true,
 		.no_stdin = o->no_stdin || !c->stdin_open,
 		.detach_keys = o->detach_keys,
 		.forward = forward,
 		.data = &attached,
 	};
 	r = session_run(&session, err);
+	if (r == SESSION_DETACHED)
+		fprintf(stderr, "read escape sequence\n");
 	if (r != SESSION_ENDED)
 		return r < 0 ? r : 0;
 	r = client_wait(client, c->id, c->started, &exit_code, err);

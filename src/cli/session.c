@@ -35,6 +35,17 @@ static void resize(const struct running *s)
 			    &ws); /* only a picture: the program goes on without */
 }
 
+/* A program that waits at its prompt shows it again when the window has changed, and only then. */
+static void redraw(const struct running *s)
+{
+	struct winsize ws;
+	if (!s->session->tty || !s->session->redraw || ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) < 0)
+		return;
+	ws.ws_row++;
+	ws.ws_col++;
+	(void)ioctl(s->session->peer, TIOCSWINSZ, &ws); /* resize() sets it right */
+}
+
 static void raw_mode(struct running *s)
 {
 	struct termios raw;
@@ -204,6 +215,7 @@ static int run_loop(struct running *s, struct err *err)
 	if (s->session->relay && (r = relay_watch(s->session->relay, s->loop, err)) < 0)
 		return r;
 	raw_mode(s);
+	redraw(s);
 	resize(s);
 	r = loop_run(s->loop);
 	cooked_mode(s);

@@ -12,10 +12,11 @@
 struct relay;
 
 struct session {
-	int peer;  /* pty master or attach socket, borrowed; FD_NONE: the process has
-		      descriptors of its own */
-	int pidfd; /* becomes readable when the process has ended; borrowed */
-	bool tty;  /* peer is a pty master: raw mode, window size */
+	int peer;    /* pty master or attach socket, borrowed; FD_NONE: the process has
+			descriptors of its own */
+	int pidfd;   /* becomes readable when the process has ended; borrowed */
+	bool tty;    /* peer is a pty master: raw mode, window size */
+	bool redraw; /* tells the program of a change of the window, so that it shows its prompt */
 	bool no_stdin;
 	struct relay *relay;	 /* carries what those descriptors say; borrowed, NULL: none */
 	const char *detach_keys; /* "ctrl-p,ctrl-q"; NULL: none */

@@ -128,6 +128,13 @@ teardown() {
 		send X=mine; echo a''ttached\n
 		expect attached
 		send \x10\x11
+		expect read escape sequence
+		end 0
+	E
+	# The prompt is shown without a key being pressed.
+	on_terminal attach shell <<-'E'
+		expect #\x20
+		send \x10\x11
 		end 0
 	E
 	on_terminal attach --detach-keys ctrl-e shell <<-'E'
