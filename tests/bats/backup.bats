@@ -200,7 +200,7 @@ fill() {
 		else
 			kill -"$how" "$job"
 		fi
-		kill -CONT "$job"
+		kill -CONT "$job" 2>/dev/null || true
 		status=0
 		wait "$job" || status=$?
 		wait_until 30 eval '[ "$(stave ps -a --format "{{.State}}")" = running ]'

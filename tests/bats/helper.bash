@@ -123,11 +123,17 @@ leftovers() {
 		-mindepth 1 -maxdepth 1 ! -name '.*' 2>/dev/null | sed 's/^/file /'
 }
 
+# The pids of stave's processes of this file, among however many others.
+our_pids() {
+	pgrep -x stave | sed 's,.*,/proc/&/environ,' | xargs -r grep -lzxF "STAVE_ROOT=$STAVE_ROOT" 2>/dev/null |
+		grep -o '[0-9]*' || true
+}
+
 our_processes() {
-	local pid
-	for pid in $(pgrep -x stave); do
-		{ tr '\0' '\n' <"/proc/$pid/environ"; } 2>/dev/null | grep -qxF "STAVE_ROOT=$STAVE_ROOT" &&
-			echo "$pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+	local pid words
+	for pid in $(our_pids); do
+		words=$({ tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null)
+		[ -z "$words" ] || echo "$pid $words"
 	done
 }
 
@@ -142,9 +148,8 @@ background() {
 # role_pid keeper|supervisor: of this test's project.
 role_pid() {
 	local pid
-	for pid in $(pgrep -x stave); do
+	for pid in $(our_pids); do
 		[[ "$({ tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null)" = "stave: $PROJECT [$1]"* ]] || continue
-		{ tr '\0' '\n' <"/proc/$pid/environ"; } 2>/dev/null | grep -qxF "STAVE_ROOT=$STAVE_ROOT" || continue
 		echo "$pid"
 	done
 }

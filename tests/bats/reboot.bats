@@ -46,7 +46,7 @@ power_cut() {
 # Keeper and supervisor bring each other back.
 none_of_ours() {
 	local pids
-	pids=$(our_processes | cut -d ' ' -f 1)
+	pids=$(our_pids)
 	[ -z "$pids" ] || { kill -9 $pids 2>/dev/null || true; false; }
 }
 remove_group() { [ ! -d "$1" ] || { kill -9 $(cat "$1/cgroup.procs") 2>/dev/null || true; rmdir "$1"; }; }
