@@ -141,11 +141,13 @@ static bool filter_fits(const struct filter *f, const struct image_info *info, c
 
 static json_t *row(const struct image_info *info, bool whole_id)
 {
-	char age[AGE_TEXT], created[RFC3339_TEXT];
+	char age[AGE_TEXT], text[RFC3339_TEXT];
+	const char *rfc = format_rfc3339(info->created, text);
 	const char *hex = str_after(info->id, "sha256:");
 	cleanup_free char *id = whole_id ? xstrdup(info->id) : xstrndup(hex ? hex : info->id, 12);
 	cleanup_free char *size = format_size(info->size);
 	cleanup_free char *since = xasprintf("%s ago", format_age(now_wall() - info->created, age));
+	cleanup_free char *created = xasprintf("%.10s %.8s +0000 UTC", rfc, rfc + 11);
 	const char *colon = info->name ? strrchr(info->name, ':') : NULL;
 	if (colon && strchr(colon, '/'))
 		colon = NULL;
@@ -153,10 +155,13 @@ static json_t *row(const struct image_info *info, bool whole_id)
 		info->name ? xstrndup(info->name,
 				      colon ? (size_t)(colon - info->name) : strlen(info->name))
 			   : xstrdup("<none>");
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "Repository", repository, "Tag",
-			 colon ? colon + 1 : "<none>", "ID", id, "CreatedAt",
-			 format_rfc3339(info->created, created), "CreatedSince", since, "Size",
-			 size, "Digest", info->manifest ? info->manifest : "<none>");
+	/* Docker's members all, so that a template that names one works; what is not counted is
+	 * N/A. */
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "Repository",
+			 repository, "Tag", colon ? colon + 1 : "<none>", "ID", id, "CreatedAt",
+			 created, "CreatedSince", since, "Size", size, "VirtualSize", size,
+			 "SharedSize", "N/A", "UniqueSize", "N/A", "Containers", "N/A", "Digest",
+			 info->manifest ? info->manifest : "<none>");
 }
 
 static int ls_run(struct cli *cli, void *options, const struct strv *args, struct err *err)

@@ -94,7 +94,10 @@ static json_t *history_row(const json_t *step, bool whole)
 	cleanup_free char *since = parse_rfc3339(created, &when) == 0
 					   ? xasprintf("%s ago", format_age(now_wall() - when, age))
 					   : xstrdup("N/A");
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "ID", short_id, "CreatedAt", created,
+	cleanup_free char *seconds = strlen(created) > 20 && created[19] == '.'
+					     ? xasprintf("%.19sZ", created)
+					     : xstrdup(created);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "ID", short_id, "CreatedAt", seconds,
 			 "CreatedSince", since, "CreatedBy", shown, "Size", size, "Comment",
 			 json_str(step, "Comment", ""));
 }

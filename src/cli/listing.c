@@ -173,8 +173,10 @@ int listing__render(const struct listing *l, const char *format, struct str *out
 		render_json(l, out);
 		return 0;
 	}
-	const char *template = str_after(format, "table ");
-	if (!template && !strstr(format, "{{"))
+	const char *template = str_after(format, "table"); /* with or without a blank behind it */
+	if (template)
+		template += strspn(template, " ");
+	if (!str_starts(format, "table ") && !strstr(format, "{{"))
 		return err_usage(err,
 				 "invalid value '%s' for '--format': expected table, json or a "
 				 "template ({{.Name}})",

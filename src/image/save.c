@@ -260,6 +260,13 @@ int image_save(struct image_store *store, const struct strv *names, int fd, stru
 	cleanup_fd int lock = FD_NONE;
 	int r = image__lock(store, IMAGE_LOCK_SHARED, &lock, err);
 
+	/* A name that is not there is said before the first byte: there is no half archive. */
+	for (size_t i = 0; r == 0 && i < names->n; i++) {
+		char digest[DIGEST_TEXT];
+		bool is_ref;
+
+		r = image__resolve(store, names->v[i], digest, &is_ref, err);
+	}
 	if (r < 0)
 		return r;
 	if (!s.a)

@@ -95,6 +95,12 @@ elsewhere() {
 	run stave image rm not:there
 	[ "$status" -ne 0 ]
 	[[ $output == *"not:there"* ]]
+	# nothing is written before all names are known to be there
+	stave image save test not:there >half.tar 2>/dev/null || true
+	[ ! -s half.tar ]
+	# times and members as Docker's
+	stave image ls --format '{{.CreatedAt}}|{{.VirtualSize}}|{{.Containers}}|{{.SharedSize}}' test | grep -Eq '^2[0-9-]{9} [0-9:]{8} \+0000 UTC\|[0-9.]+[kM]?B\|N/A\|N/A$'
+	stave image history --format '{{.CreatedAt}}' test | head -n 1 | grep -Eq '^2[0-9-]{9}T[0-9:]{8}Z$'
 }
 
 @test "an image that a container uses stays, unless forced, and its layers stay anyway" {

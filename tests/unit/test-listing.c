@@ -35,6 +35,7 @@ static void formats(void **state)
 		{ "as JSON", "{{json .List}} {{json .Ports}}", "[1] \"80/tcp\"\n[] null\n" },
 		{ "table", "table {{.Name}}\\t{{.Number}}",
 		  "NAME         NUMBER\ndemo-web-1   1\n\xc3\xa4            2\n" },
+		{ "table without a blank", "table{{.Number}}", "NUMBER\n1\n2\n" },
 		{ "unknown member", "{{.Nmae}}", "!template '{{.Nmae}}': no member 'Nmae'" },
 		{ "underscore", "{{.Na_me}}", "!template '{{.Na_me}}': no member 'Na_me'" },
 		{ "not closed", "{{.Name", "!template '{{.Name': unclosed action" },
