@@ -8,11 +8,10 @@ static void show_pull(void *data, const char *what, const char *phase, uint64_t 
 {
 	struct stage_run *run = data;
 	cleanup_free char *text = NULL;
-	const char *hex = str_after(what, "sha256:");
 
 	if (!total || done < total)
 		return; /* whole layers are enough for a log */
-	text = xasprintf("%.19s %s %.1fMB done", hex ? what : what, phase, (double)total / 1e6);
+	text = xasprintf("%.19s %s %.1fMB done", what, phase, (double)total / 1e6);
 	stage_event(run, BUILD_STATUS, text);
 }
 

@@ -396,19 +396,17 @@ static struct where position(uint16_t file, const char *text, size_t at)
 
 static size_t first_bad_byte(const char *text, size_t len)
 {
-	size_t low = 0;
-	while (low < len) { /* line by line: a line is checked whole, then byte by byte */
-		const char *end = memchr(text + low, '\n', len - low);
-		size_t n = (end ? (size_t)(end - text) : len) - low;
-		if (!str_utf8(text + low, n, false)) {
-			size_t good = n;
-			while (good > 0 && !str_utf8(text + low, good, false))
-				good = good > 64 ? good - 1 : good - 1;
-			return low + good;
-		}
-		low += n + 1;
+	enum { CHARACTER_MAX = 4 };
+	size_t at = 0;
+	while (at < len) {
+		size_t n = 1, most = len - at < CHARACTER_MAX ? len - at : CHARACTER_MAX;
+		while (n <= most && !str_utf8(text + at, n, false))
+			n++;
+		if (n > most)
+			break;
+		at += n;
 	}
-	return len;
+	return at;
 }
 
 int yaml_read(struct compose_model *m, const char *path, struct where where, const char **ret_text,
