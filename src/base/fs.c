@@ -311,3 +311,14 @@ bool fs_exists(int dirfd, const char *path)
 	struct stat st;
 	return fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
+
+char *fs_cwd(void)
+{
+	const char *pwd = getenv("PWD");
+	cleanup_free char *clean = pwd && *pwd == '/' ? path_clean(pwd) : NULL;
+	struct stat named, here;
+	if (clean && strcmp(clean, pwd) == 0 && stat(pwd, &named) == 0 && stat(".", &here) == 0 &&
+	    named.st_dev == here.st_dev && named.st_ino == here.st_ino)
+		return ptr_take(clean);
+	return getcwd(NULL, 0);
+}

@@ -61,6 +61,10 @@ int fs_remove_tree_some(int dirfd, const char *path, unsigned names, struct err 
 /* Names in a directory, sorted, without "." and "..". Missing directory: -ENOENT. */
 int fs_list(int dirfd, const char *path, struct strv *out, struct err *err);
 bool fs_exists(int dirfd, const char *path); /* does not follow a final symlink */
+/* The working directory by the name that the user came by: $PWD where that is it, as Go's
+ * os.Getwd() has it, so that a project reached over a symlink has the link's name. NULL with errno
+ * when there is none. Owned. */
+char *fs_cwd(void);
 
 /* Lexical cleaning: resolves ".", ".." and "//" without looking at the disk. Absolute in, absolute
  * out (".." at the root stays). Owned. */

@@ -195,7 +195,7 @@ int build_argument_cache(struct build_options *b, const char *text, bool to, con
 			 bool *ret_ignored, struct err *err)
 {
 	cleanup_strv struct strv parts = strv_split(text, ',');
-	cleanup_free char *cwd = base ? NULL : getcwd(NULL, 0);
+	cleanup_free char *cwd = base ? NULL : fs_cwd();
 	struct cache_words w = { 0 };
 	struct build_cache_place place = { 0 };
 	int r = 0;

@@ -60,7 +60,7 @@ static int read_words(const struct strv *parts, struct words *w, const char *tex
 
 static void add_files(struct build_options *b, enum build_output_kind kind, const char *dest)
 {
-	cleanup_free char *cwd = getcwd(NULL, 0);
+	cleanup_free char *cwd = fs_cwd();
 	char *path = str_eq(dest, "-") || !dest ? xstrdup(dest ? dest : "")
 						: path_join(cwd ? cwd : "/", dest);
 

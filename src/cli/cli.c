@@ -21,7 +21,7 @@ static const int exit_status[ERR_KIND_MAX_] = {
 
 static char *absolute(const char *path)
 {
-	cleanup_free char *cwd = getcwd(NULL, 0);
+	cleanup_free char *cwd = fs_cwd();
 	return path_join(cwd ? cwd : "/", path);
 }
 

@@ -19,7 +19,7 @@ static int working_directory(struct compose_model *m, struct err *err)
 		m->cwd = arena_strdup(m->arena, m->options->working_dir);
 		return 0;
 	}
-	cleanup_free char *cwd = getcwd(NULL, 0);
+	cleanup_free char *cwd = fs_cwd();
 	if (!cwd)
 		return err_sys(err, errno, "find the working directory");
 	m->cwd = arena_strdup(m->arena, cwd);

@@ -36,6 +36,14 @@ setup() {
 	[ "$status" != 0 ]
 }
 
+@test "a project reached over a symlink has the link's name, as the user's shell says it" {
+	ln -s shop ../boutique
+	cd ../boutique
+	[ "$("$STAVE" config | head -n 1)" = "name: boutique" ]
+	[ "$(PWD=/tmp "$STAVE" config | head -n 1)" = "name: shop" ] # of another directory: not believed
+	[ "$(PWD=../boutique "$STAVE" config | head -n 1)" = "name: shop" ]
+}
+
 @test "listings" {
 	[ "$("$STAVE" config --services)" = web ]
 	[ "$("$STAVE" --profile '*' config --services)" = $'db\nweb' ]
