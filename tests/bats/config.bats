@@ -109,6 +109,7 @@ setup() {
 		write("labels", "services:\n  web:\n    image: i\n    labels:\n" + "".join(f"      l{i}: v\n" for i in range(200000)))
 		write("braces", 'services: {web: {image: "' + "${A:-" * 20000 + "}" * 20000 + '"}}\n')
 		write("long", 'services: {web: {image: "' + "x" * (30 << 20) + '"}}\n')
+		open("bytes.yaml", "wb").write(b'services: {web: {image: "' + b"x" * 500000 + b"\xff" + b"x" * 500000 + b'"}}\n')
 		write("zero", "services: {web: {image: i, env_file: /dev/zero}}\n")
 		write("fifo", "services: {web: {image: i, env_file: fifo}}\n")
 		write("include", "include: [include.yaml]\n" + web)
@@ -127,7 +128,7 @@ setup() {
 		open("utf8.yaml", "wb").write(b'services: {web: {image: "a\xff"}}\n')
 	EOF
 	mkfifo fifo
-	for name in alias deep labels braces long zero fifo nul utf8 include extends twice replicas memory ulimit host hosts dns search container dots \
+	for name in alias deep labels braces long zero fifo nul utf8 bytes include extends twice replicas memory ulimit host hosts dns search container dots \
 		service servicedots; do
 		run python3 - "$STAVE" "$name.yaml" <<-'EOF'
 			import os, subprocess, sys, time

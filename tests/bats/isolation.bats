@@ -107,9 +107,9 @@ setup_test() {
 
 @test "processes, names and sockets of the host are out of sight" {
 	! stave exec -T a ps | grep -E 'bats|keeper|supervisor' || false
-	outside python3 -c '
+	outside_background python3 -c '
 import socket, time
-s = socket.socket(socket.AF_UNIX); s.bind("\0stave-isolation-test"); s.listen(); time.sleep(1000)' 3>&- &
+s = socket.socket(socket.AF_UNIX); s.bind("\0stave-isolation-test"); s.listen(); time.sleep(1000)'
 	local pid=$!
 	wait_until 20 outside grep -q stave-isolation /proc/net/unix
 	! stave exec -T a cat /proc/net/unix | grep stave-isolation || false
